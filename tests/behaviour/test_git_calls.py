@@ -27,14 +27,24 @@ def calls(folder: Path, *, slots: int) -> list[str]:
         project.write(f"file-{number}", "as it was\n")
     project.commit("Files")
     project.prompt("chore", EDITS, parallel_safe=slots > 1)
+    traces = trace(project, folder)
+    done = project.pitboss("grind", "--max-iterations", str(SESSIONS), "--max-parallel", str(slots))
+    assert done.code == BUDGET_STOP, done
+    assert all(record["commit"] for record in the_run(project).records)
+    return commands(traces)
+
+
+def trace(project: Project, folder: Path) -> Path:
+    """Have git account for every command from now on; returns the folder where it does."""
     traces = folder / "traces"
     traces.mkdir()
     settings = folder / "gitconfig"
     settings.write_text(f"[trace2]\n\teventTarget = {traces}\n")
     project.env["GIT_CONFIG_GLOBAL"] = str(settings)
-    done = project.pitboss("grind", "--max-iterations", str(SESSIONS), "--max-parallel", str(slots))
-    assert done.code == BUDGET_STOP, done
-    assert all(record["commit"] for record in the_run(project).records)
+    return traces
+
+
+def commands(traces: Path) -> list[str]:
     return [command for trace in traces.iterdir() for command in _commands(trace)]
 
 
@@ -47,3 +57,14 @@ def _commands(trace: Path) -> list[str]:
 def test_a_session_that_edits_files_takes_few_git_processes(tmp_path: Path, slots: int, limit: int) -> None:
     found = calls(tmp_path, slots=slots)
     assert len(found) <= START_AND_END + limit * SESSIONS, sorted(found)
+
+
+def test_a_resume_that_is_refused_asks_git_for_the_repository_its_tree_its_refs_and_the_tip(
+    tmp_path: Path,
+) -> None:
+    project = Project.create(tmp_path / "repo")
+    project.prompt("chore", "true")
+    assert project.pitboss("grind", "--max-iterations", "1").code == BUDGET_STOP
+    traces = trace(project, tmp_path)
+    assert project.pitboss("grind", "--resume", "--max-iterations", "1").code == BUDGET_STOP
+    assert sorted(commands(traces)) == ["for-each-ref", "rev-parse", "rev-parse", "status"]

@@ -46,6 +46,13 @@ def test_a_repository_is_found_from_any_folder_in_it(root: Path) -> None:
     assert (repo.root, repo.git_dir, repo.common_dir) == (root, root / ".git", root / ".git")
 
 
+def test_a_repository_is_found_with_the_folder_of_its_hooks_at_its_root_alone(root: Path) -> None:
+    git(root, "config", "core.hooksPath", "mine")
+    (root / "inside").mkdir()
+    assert Repo.discover(root).authored_by("a <b>").hooks == "mine"
+    assert Repo.discover(root / "inside").hooks is None
+
+
 @pytest.mark.parametrize("name", ["a\nb", "a\n", "\n", "a\rb", "a\n\nb\n"])
 def test_a_repository_is_found_though_its_path_holds_line_breaks(tmp_path: Path, name: str) -> None:
     folder = tmp_path / name

@@ -12,6 +12,7 @@ from pitboss.git import snapshot
 from pitboss.git.errors import GitError, last_line, tells_full_disk, why_cut_short
 from pitboss.git.ignored_files import copy_ignored
 from pitboss.git.locks import clear_the_way
+from pitboss.git.whereabouts import HOOKS
 from pitboss.process import EndedBy
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class UserHooks:
 
     def _found(self, repo: Repo) -> Path:
         if self._folder is None:
-            self._folder = Path(repo.line("rev-parse", "--git-path", "hooks"))
+            self._folder = Path(repo.line("rev-parse", *HOOKS))
         return self._folder
 
 

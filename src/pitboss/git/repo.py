@@ -8,7 +8,6 @@ import time
 from typing import TYPE_CHECKING
 
 from pitboss.core.patterns import lazy_pattern
-from pitboss.errors import CONFIG_UNUSABLE, StartError
 from pitboss.git.environment import (
     FIXED_WORDING,
     as_git_has_it,
@@ -20,14 +19,12 @@ from pitboss.git.environment import (
 )
 from pitboss.git.errors import (
     GitError,
-    NotARepository,
-    last_line,
     met_half_made_worktree,
     why_cut_short,
 )
 from pitboss.git.status import IGNORED, STATUS, TreeStatus, parse_status
-from pitboss.git.whereabouts import ASK_FOR, WHERE, is_inside, places_in
-from pitboss.process import NOT_STARTED, Command, Leash, begin_capture, capture, transfer
+from pitboss.git.whereabouts import ASK_FOR, WHERE, is_inside, places_in, refuse_unless_found
+from pitboss.process import Command, Leash, begin_capture, capture, transfer
 from pitboss.process.search import installed
 from pitboss.store.paths import PITBOSS_FOLDER
 
@@ -41,7 +38,6 @@ if TYPE_CHECKING:
     from pitboss.process.output import Consumer
 
 WITHOUT_PITBOSS = f":(exclude,top){PITBOSS_FOLDER}"
-OLDEST_GIT = (2, 38)
 DEFAULT_AUTHOR = "pitboss <pitboss@local>"
 GIT_SECONDS = 600.0
 ABORT_PATIENCE_S = 10.0
@@ -85,6 +81,8 @@ class Repo:
         self.author = author
         self.remembers = False
         """Whether `status` may save what it found in the index."""
+        self.hooks: str | None = None
+        """In which folder git said that it finds hooks when the repository was discovered; None if nobody knows yet."""
         self.leash: Leash | None = None
         """What cuts short git, and any hook or filter it runs: see `on_leash`."""
         self.kept_running: KeptRunning | None = None
@@ -102,27 +100,24 @@ class Repo:
         Raises NotARepository; its message begins with `purpose` (SPEC 8 fixes the wording for `grind`). StartError
         if there is no git.
         """
-        answer = _capture_git(WHERE, path, of_the_user(os.environ))
-        if answer.code == NOT_STARTED:
-            oldest = ".".join(map(str, OLDEST_GIT))
-            raise StartError(
-                os.fsdecode(answer.stderr), hint=f"install git {oldest} or newer, and have it on PATH"
-            )
-        if answer.code not in (0, 128):
-            raise GitError(WHERE, answer.stderr.decode(errors="replace"), code=answer.code)
-        if answer.code == 128:
-            why = last_line(answer.stderr.decode(errors="replace"))
-            raise NotARepository(
-                f"{purpose}: {path} is not the working tree of a git repository ({why})",
-                hint=(
-                    CONFIG_UNUSABLE
-                    if os.path.lexists(path / ".git")
-                    else "run `git init` and commit something first, or go to a repository"
-                ),
-            )
-        return cls(
-            *places_in(answer, lambda place: _capture_git((*ASK_FOR, place), path, of_the_user(os.environ)))
-        )
+        return cls.begin_discover(path, purpose=purpose)()
+
+    @classmethod
+    def begin_discover(cls, path: Path, *, purpose: str) -> Callable[[], Repo]:
+        """Start to look for it; whoever gets what this returns calls it once, and then waits as for `discover`."""
+        env = of_the_user(os.environ)
+        finish = begin_capture(WHERE, cwd=path, env=env, timeout_s=GIT_SECONDS)
+
+        def found() -> Repo:
+            answer = finish()
+            refuse_unless_found(answer, path, purpose)
+            at = places_in(answer, lambda place: _capture_git((*ASK_FOR, place), path, env))
+            repo = cls(at.root, at.git_dir, at.common_dir)
+            # Elsewhere it may be relative to that folder.
+            repo.hooks = at.hooks if at.root == path else None
+            return repo
+
+        return found
 
     def without_filter(self, name: str) -> Repo:
         """The same repository without one of the user's filters: files are stored as they are."""
@@ -140,7 +135,7 @@ class Repo:
     def authored_by(self, author: str) -> Repo:
         """The same repository, committing as `NAME <MAIL>`."""
         made = Repo(self.root, self.git_dir, self.common_dir, author=author, variables=self._variables)
-        made.leash = self.leash
+        made.hooks, made.leash = self.hooks, self.leash
         return made
 
     def on_leash(self, stop: Callable[[], StopRequest | None]) -> Repo:
@@ -188,7 +183,9 @@ class Repo:
         answer = self.ask_in(folder, *WHERE[1:])
         if answer.code != 0:
             return None
-        _, git_dir, common_dir = places_in(answer, lambda wanted: self.ask_in(folder, *ASK_FOR[1:], wanted))
+        _, git_dir, common_dir, _ = places_in(
+            answer, lambda wanted: self.ask_in(folder, *ASK_FOR[1:], wanted)
+        )
         if not all(is_inside(place, (self.common_dir, path)) for place in (git_dir, common_dir)):
             return None
         made = Repo(path, git_dir, common_dir, author=self.author)

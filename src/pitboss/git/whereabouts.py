@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from pitboss.errors import CONFIG_UNUSABLE, StartError
+from pitboss.git.errors import GitError, NotARepository, last_line
+from pitboss.process import NOT_STARTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,27 +19,69 @@ _NOTHING_COMMITTED = ("-c", "safe.bareRepository=explicit")
 """A clone may contain a folder that looks like a bare repository, whose settings say what git runs."""
 
 _PLACES = ("--show-toplevel", "--git-dir", "--git-common-dir")
-ASK_FOR = ("git", *_NOTHING_COMMITTED, "rev-parse", "--path-format=absolute")
+_ASK = ("git", *_NOTHING_COMMITTED, "rev-parse")
+_ABSOLUTE = "--path-format=absolute"
+ASK_FOR = (*_ASK, _ABSOLUTE)
 """The command that asks for one place, which follows."""
 
-WHERE = (*ASK_FOR, *_PLACES)
+HOOKS = ("--git-path", "hooks")
+"""Asks for the folder in which git finds hooks, as the user's settings say: relative, or absolute."""
+
+WHERE = (*_ASK, *HOOKS, _ABSOLUTE, *_PLACES)
 
 
-def places_in(answer: Captured, ask: Callable[[str], Captured]) -> tuple[Path, Path, Path]:
-    """Root, git directory and common directory from git's answer to `WHERE`; `ask` asks for just one.
+OLDEST_GIT = (2, 38)
+
+
+class Whereabouts(NamedTuple):
+    """Where a repository is. `hooks` is the answer to `HOOKS`, from the folder where it was asked; None if unclear."""
+
+    root: Path
+    git_dir: Path
+    common_dir: Path
+    hooks: str | None
+
+
+def refuse_unless_found(answer: Captured, path: Path, purpose: str) -> None:
+    """Raise what it means that git found no repository around `path`: StartError without git, NotARepository, GitError.
+
+    The message begins with `purpose`.
+    """
+    if answer.code == NOT_STARTED:
+        oldest = ".".join(map(str, OLDEST_GIT))
+        raise StartError(
+            os.fsdecode(answer.stderr), hint=f"install git {oldest} or newer, and have it on PATH"
+        )
+    if answer.code not in (0, 128):
+        raise GitError(WHERE, answer.stderr.decode(errors="replace"), code=answer.code)
+    if answer.code == 128:
+        why = last_line(answer.stderr.decode(errors="replace"))
+        raise NotARepository(
+            f"{purpose}: {path} is not the working tree of a git repository ({why})",
+            hint=(
+                CONFIG_UNUSABLE
+                if os.path.lexists(path / ".git")
+                else "run `git init` and commit something first, or go to a repository"
+            ),
+        )
+
+
+def places_in(answer: Captured, ask: Callable[[str], Captured]) -> Whereabouts:
+    """What git's answer to `WHERE` says; `ask` asks for just one place.
 
     It is needed if a path holds a line break, which makes the lines ambiguous. A git too old to know --path-format
     prints it back; the check of `version` refuses such a git.
     """
-    lines = _told(answer).split(b"\n")
-    if len(lines) != len(_PLACES):
+    hooks, *lines = answer.stdout.removesuffix(b"\n").split(b"\n")
+    clear = len(lines) == len(_PLACES)
+    if not clear:
         lines = [_told(ask(place)) for place in _PLACES]
     root, git_dir, common_dir = (Path(os.fsdecode(line)) for line in lines)
-    return root, git_dir, common_dir
+    return Whereabouts(root, git_dir, common_dir, os.fsdecode(hooks) if clear else None)
 
 
 def _told(answer: Captured) -> bytes:
-    return answer.stdout.removeprefix(b"--path-format=absolute\n").removesuffix(b"\n")
+    return answer.stdout.removeprefix(f"{_ABSOLUTE}\n".encode()).removesuffix(b"\n")
 
 
 def is_inside(place: Path, folders: Sequence[Path]) -> bool:

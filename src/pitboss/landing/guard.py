@@ -18,6 +18,7 @@ import msgspec
 from pitboss.git.errors import GitError
 from pitboss.git.home import KnownHome
 from pitboss.git.layout import Layout
+from pitboss.git.whereabouts import HOOKS
 from pitboss.landing.refs import REF_FOLDERS
 from pitboss.landing.shared_refs import SharedRefs, changed_at
 from pitboss.store.backup import kept_in_git
@@ -73,6 +74,7 @@ class Guard:
         """Those in the tree, if sessions are fenced."""
         self._is_linked = repo.git_dir != repo.root / ".git"
         self._worktrees = repo.common_dir / _WORKTREES
+        self._said_of_hooks = repo.hooks
         self._hooks: dict[str, Path] = {}
         self._paths: dict[str, Path] = {}
         self._found: dict[str, Found] = {}
@@ -214,11 +216,14 @@ class Guard:
 
         Tools such as husky create the latter on every machine; `git clean -x` removes it.
         """
-        folders = {"hooks": self._repo.common_dir / "hooks"}
+        folders = {_HOOKS: self._repo.common_dir / _HOOKS}
         with suppress(GitError):  # said by a config that is about to be put back
-            named = Path(self._repo.line("rev-parse", "--git-path", "hooks"))
-            if not named.is_absolute() and self._repo.ignores(str(named)):
-                folders[_OWN_HOOKS] = self._repo.root / named
+            # What git said when the repository was found holds until settings are put back.
+            said, self._said_of_hooks = self._said_of_hooks, None
+            named = Path(said or self._repo.line("rev-parse", *HOOKS))
+            folder = self._repo.root / named
+            if not named.is_absolute() and folder != folders[_HOOKS] and self._repo.ignores(str(named)):
+                folders[_OWN_HOOKS] = folder
         return folders
 
     def _look(self) -> dict[str, tuple[int, ...]]:

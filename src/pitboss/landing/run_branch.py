@@ -13,7 +13,8 @@ from pitboss.git import commits, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.locks import remove_stale_locks
 from pitboss.git.reflog import Reflog
-from pitboss.git.repo import NO_HOOKS, OLDEST_GIT
+from pitboss.git.repo import NO_HOOKS
+from pitboss.git.whereabouts import OLDEST_GIT
 from pitboss.landing import rescue_refs
 from pitboss.landing.finished import FinishedBranches, deletions
 from pitboss.landing.refs import RUN_BRANCHES, SESSION_BRANCH, lock_scope

@@ -23,7 +23,8 @@ from pitboss.core.measures import stamp
 from pitboss.core.slash_commands import unexpanded
 from pitboss.errors import InputError, PitbossError
 from pitboss.git.errors import NotARepository
-from pitboss.git.repo import OLDEST_GIT, Repo
+from pitboss.git.repo import Repo
+from pitboss.git.whereabouts import OLDEST_GIT
 from pitboss.pricing import table_version
 from pitboss.process import capture
 from pitboss.store.catalogue import list_runs, run_of

@@ -10,7 +10,8 @@ from pitboss.core.embed import one_line
 from pitboss.core.seq_choice import SeqChoice
 from pitboss.core.text import first_line
 from pitboss.errors import CommandError
-from pitboss.git.repo import OLDEST_GIT, Repo
+from pitboss.git.repo import Repo
+from pitboss.git.whereabouts import OLDEST_GIT
 from pitboss.landing.changes import changes
 from pitboss.landing.signed import PersonalCommits
 from pitboss.landing.taking_home import Conflict, Present, Taken, TakingHome, Way, WholeRun, already_on
