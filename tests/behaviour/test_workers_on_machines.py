@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from pitboss import proctree
+from tests.support.agents import executable
 from tests.support.cli import PATIENCE_S, Project, wait_until
 from tests.support.machines import PATH, needs_machines, network
 from tests.support.runs import Gate, the_run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.support.machines import Machine, Network
 
 TAG = "PITBOSS_TEST_OF"
@@ -65,38 +71,50 @@ class Cluster:
         return (machine.home / "worker.log").read_text()
 
 
-@needs_machines
-def test_sessions_run_on_two_machines_whose_workers_were_started_by_ssh(tmp_path: Path) -> None:
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
     project = Project.create(tmp_path / "project")
     project.env[TAG] = str(tmp_path)
+    return project
+
+
+@contextlib.contextmanager
+def at_work(project: Project, tmp_path: Path, settings: str = "") -> Iterator[tuple[Cluster, Network]]:
+    """The cluster of the guide, with more `settings` of its workers; nothing is left of it."""
+    variables = {name: project.env[name] for name in project.env if name not in ("HOME", "PATH")}
+    with network(tmp_path / "network", {**variables, "PATH": PROGRAMS}) as machines:
+        cluster = Cluster(project, machines)
+        (guided_settings,) = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
+        project.write(".pitboss/config.toml", f'[agent]\nbackend = "shell"\n{guided_settings}{settings}\n')
+        try:
+            cluster.begin()
+            yield cluster, machines
+        finally:
+            cluster.end()
+        wait_until(lambda: proctree.carrying({TAG: str(tmp_path)}, since=0) == [])
+
+
+@needs_machines
+def test_sessions_run_on_two_machines_whose_workers_were_started_by_ssh(
+    project: Project, tmp_path: Path
+) -> None:
     gates = [Gate(tmp_path / name) for name in ("gate-1", "gate-2")]
     for name, gate in zip(("alpha", "beta"), gates, strict=True):
         script = f"{gate.script}; uname -n > {name}.txt; echo $HOME >> {name}.txt"
         project.prompt(name, script, parallel_safe=True, max_runs=1)
-    variables = {name: project.env[name] for name in project.env if name not in ("HOME", "PATH")}
-    with network(tmp_path / "network", {**variables, "PATH": PROGRAMS}) as machines:
-        cluster = Cluster(project, machines)
-        (settings,) = re.findall(r"```toml\n(.*?)```", GUIDE, re.DOTALL)
-        project.write(".pitboss/config.toml", f'[agent]\nbackend = "shell"\n{settings}')
-        try:
-            cluster.begin()
-            argv = [*cluster.desk.inside, "env", f"--chdir={project.root}", "pitboss", "grind"]
-            grind = machines.start(argv, "grind", cluster.env)
-            for gate in gates:
-                gate.wait()
-            listed = cluster.listed()
-            assert {name: (each["host"], each["slots"], each["unfit"]) for name, each in listed.items()} == {
-                name: (name, 2, None) for name in ("anna", "ben")
-            }
-            wait_until(
-                lambda: sorted(s for each in cluster.listed().values() for s in each["seqs"]) == [1, 2]
-            )
-            for gate in gates:
-                gate.open()
-            assert grind.wait(PATIENCE_S) == 0, machines.said("grind")
-        finally:
-            cluster.end()
-        wait_until(lambda: proctree.carrying({TAG: str(tmp_path)}, since=0) == [])
+    with at_work(project, tmp_path) as (cluster, machines):
+        argv = [*cluster.desk.inside, "env", f"--chdir={project.root}", "pitboss", "grind"]
+        grind = machines.start(argv, "grind", cluster.env)
+        for gate in gates:
+            gate.wait()
+        listed = cluster.listed()
+        assert {name: (each["host"], each["slots"], each["unfit"]) for name, each in listed.items()} == {
+            name: (name, 2, None) for name in ("anna", "ben")
+        }
+        wait_until(lambda: sorted(s for each in cluster.listed().values() for s in each["seqs"]) == [1, 2])
+        for gate in gates:
+            gate.open()
+        assert grind.wait(PATIENCE_S) == 0, machines.said("grind")
     run = the_run(project)
     homes = {machine.name: str(machine.home) for machine in (cluster.anna, cluster.ben)}
     landed = {str(record["prompt"]): str(record["host"]) for record in run.records}
@@ -104,3 +122,25 @@ def test_sessions_run_on_two_machines_whose_workers_were_started_by_ssh(tmp_path
     assert run.files(run.branch) == {
         f"{prompt}.txt": f"{host}\n{homes[host]}\n" for prompt, host in landed.items()
     }
+
+
+@needs_machines
+def test_commits_travel_by_a_repository_that_all_machines_reach_by_ssh(
+    project: Project, tmp_path: Path
+) -> None:
+    bare, pushed = tmp_path / "remote.git", tmp_path / "pushed"
+    project.git("init", "-q", "--bare", str(bare))
+    executable(bare / "hooks" / "post-receive", f"cat >> {pushed}")
+    for name in ("alpha", "beta"):
+        project.prompt(name, f"uname -n > {name}-$PITBOSS_SESSION_SEQ.txt", parallel_safe=True, max_runs=2)
+    with at_work(project, tmp_path, f'remote = "ssh://control{bare}"') as (cluster, _):
+        said = cluster.desk.run("sh", "-ec", f"cd {project.root}; pitboss grind", env=cluster.env).err
+    run = the_run(project)
+    assert "remote" not in said
+    assert [record["status"] for record in run.records] == ["ok"] * 4
+    assert len(run.files(run.branch)) == 4
+    refs = {line.split()[2] for line in pushed.read_text().splitlines()}
+    assert refs >= {f"refs/pitboss/base/{run.run_id}"} | {
+        f"refs/pitboss/result/{run.run_id}/{seq}-1" for seq in range(1, 5)
+    }
+    assert project.git("ls-remote", str(bare)) == ""
