@@ -315,6 +315,36 @@ def test_a_session_whose_worker_leaves_in_order_is_lost_and_its_turn_is_taken_on
     assert left(tmp_path) == []
 
 
+def test_what_a_worker_kept_of_a_run_that_is_over_comes_home_with_the_next_run(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    configure(project, more="[workers]\nlost_after_s = 2")
+    prompts(
+        project, tmp_path, ("alpha",), f'[ "$PITBOSS_SESSION_SEQ" != 1 ] || {{ {gate.script}; }}', max_runs=1
+    )
+    with cluster_beside(project, tmp_path / "cluster") as cluster:
+        one = cluster.worker("one")
+        with project.started("grind", "--workers", cluster.address) as process:
+            gate.wait()
+            pid = next(worker["pid"] for worker in at_work(project))
+            for each in (one.pid, pid):
+                os.kill(each, signal.SIGKILL)
+            cluster.worker("two")
+            assert process.wait(PATIENCE_S) == 0
+        run = the_run(project)
+        assert ends(run) == [("aborted", "interrupted: worker one lost"), ("ok", None)]
+        assert project.git("for-each-ref", "refs/pitboss") == ""
+        wait_until(lambda: cluster.is_free("one"))
+        cluster.worker("one")
+        gate.open()
+        done = project.pitboss("grind", "--workers", cluster.address)
+        ref = f"refs/pitboss/rescue/{run.run_id}/session-0001"
+        assert f"worker one is back: what session 1 of {run.run_id} did is kept under {ref}" in done.err
+        assert set(run.files(ref)) == {"alpha-1.txt"}
+    assert left(tmp_path) == []
+
+
 def test_a_worker_needs_a_scheduler_by_tls_or_on_this_machine(project: Project) -> None:
     far = project.pitboss("worker", "tcp://example.com:8786")
     assert (far.code, "must begin with tls://" in far.err) == (4, True)

@@ -178,7 +178,7 @@ class Dispatch:
         take: Callable[[Sequence[str], Parcel], tuple[str, ...]],
     ) -> tuple[str, ...] | None:
         """Have `take` keep what a session left on its worker, and return what it returns; None if that stays away."""
-        name, what = session.host or "", WorkLeft(session.seq, attempt, take)
+        name, what = session.host or "", WorkLeft(self.run_id, session.seq, attempt, take)
         while True:
             with suppress(HostLost):
                 refs = self.fetch(name, what)
@@ -193,7 +193,7 @@ class Dispatch:
         """Fetch what is left of a session on a worker; None while it is still being ended. Raises HostLost."""
         line = self._connected(name, what.seq, FETCH_S)
         try:
-            asked = say.Recover(run_id=self.run_id, seq=what.seq, attempt=what.attempt)
+            asked = say.Recover(run_id=what.run_id, seq=what.seq, attempt=what.attempt)
             left, beside = line.ask(asked, say.Leftovers)
             if not left.is_over:
                 return None

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from functools import partial
 from threading import Lock, Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.host import HostLost
 from pitboss.core.session import Reason
+from pitboss.errors import StorageError
 from pitboss.git.packs import unpack
 from pitboss.landing import rescue_refs
 from pitboss.landing.git_trouble import GitFailed, Perseverance
+from pitboss.store.log import iter_records
+from pitboss.store.opening import names_in
+from pitboss.store.paths import RunPaths, runs_dir
 from pitboss.workers.runner_side import WorkLeft
 
 if TYPE_CHECKING:
@@ -24,22 +29,37 @@ if TYPE_CHECKING:
 CLOSING_S = 10.0
 
 
+class _Piece(NamedTuple):
+    """What a worker holds of one attempt."""
+
+    worker: str
+    run_id: str
+    seq: int
+    attempt: int
+
+
 class LateWork:
-    """Fetches what workers say they still hold of the run, each piece in a thread of its own, once."""
+    """Fetches what workers say they still hold of the run, each piece in a thread of its own, once.
+
+    So it does with earlier runs of the same working tree: most of them are never live again.
+    """
 
     def __init__(self, home: RunnerSide, fetch: Callable[[str, WorkLeft], tuple[str, ...] | None]) -> None:
         self._home = home
+        self._run_id = home.paths.run_id
         self._fetch_from = fetch
         self._lock = Lock()
-        self._asked: dict[tuple[str, int, int], Thread] = {}
+        self._asked: dict[_Piece, Thread] = {}
+        self._ours = {self._run_id: True}
+        self._others: set[_Piece] = set()
 
     def look(self, workers: Iterable[WorkerInfo], in_flight: Collection[int]) -> None:
         """Fetch what is there, but nothing of sessions `in_flight`: they see to that themselves."""
         for worker in workers:
-            facts = worker.facts
-            for seq, attempt in facts.remains.get(self._home.paths.run_id, ()) if facts else ():
-                if seq not in in_flight:
-                    self._ask(worker.name, seq, attempt)
+            for run_id, left in (worker.facts.remains if worker.facts else {}).items():
+                for seq, attempt in left:
+                    if run_id != self._run_id or seq not in in_flight:
+                        self._ask(_Piece(worker.name, run_id, seq, attempt))
 
     def close(self) -> None:
         """Wait for what is on its way, though not for long."""
@@ -47,25 +67,50 @@ class LateWork:
         for thread in list(self._asked.values()):
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _ask(self, name: str, seq: int, attempt: int) -> None:
-        key = (name, seq, attempt)
+    def _ask(self, piece: _Piece) -> None:
         with self._lock:
-            known = self._asked.get(key)
+            if not self._may_be_ours(piece):
+                return
+            known = self._asked.get(piece)
             if known is not None and known.is_alive():
                 return
-            thread = self._asked[key] = Thread(target=self._fetch, args=key, daemon=True)
+            thread = self._asked[piece] = Thread(target=self._fetch, args=(piece,), daemon=True)
         thread.start()
 
-    def _fetch(self, name: str, seq: int, attempt: int) -> None:
-        home = self._home
+    def _may_be_ours(self, piece: _Piece) -> bool:
+        """Whether it is of a run of this working tree: a scheduler may have workers for many repositories."""
+        if piece.run_id not in self._ours:
+            self._ours[piece.run_id] = piece.run_id in names_in(runs_dir(self._home.paths.repo))
+        return self._ours[piece.run_id] and piece not in self._others
 
-        def take(tips: Sequence[str], beside: Parcel) -> tuple[str, ...]:
-            def keep() -> tuple[str, ...]:
-                unpack(home.repo, beside)
-                return rescue_refs.keep(home.repo, home.paths.run_id, seq, tips, why=str(Reason.INTERRUPTED))
+    def _is_recorded(self, piece: _Piece) -> bool:
+        """Whether the session has its record: if not, its run fetches that when it is resumed."""
+        log = RunPaths(self._home.paths.repo, piece.run_id).log
+        return any(record.seq == piece.seq for record in iter_records(log))
 
-            return Perseverance(home.monitor, seq).attempt(keep)
+    def _fetch(self, piece: _Piece) -> None:
+        with suppress(HostLost, GitFailed, StorageError):
+            if piece.run_id != self._run_id and not self._is_recorded(piece):
+                with self._lock:
+                    self._others.add(piece)
+                return
+            keep = partial(self._keep, piece)
+            if refs := self._fetch_from(piece.worker, WorkLeft(piece.run_id, piece.seq, piece.attempt, keep)):
+                self._say(piece, refs)
 
-        with suppress(HostLost, GitFailed):
-            if refs := self._fetch_from(name, WorkLeft(seq, attempt, take)):
-                home.monitor.warn(seq, f"worker {name} is back: its work is kept under {', '.join(refs)}")
+    def _keep(self, piece: _Piece, tips: Sequence[str], beside: Parcel) -> tuple[str, ...]:
+        repo = self._home.repo
+
+        def keep() -> tuple[str, ...]:
+            unpack(repo, beside)
+            return rescue_refs.keep(repo, piece.run_id, piece.seq, tips, why=str(Reason.INTERRUPTED))
+
+        return Perseverance(self._home.monitor, piece.seq).attempt(keep)
+
+    def _say(self, piece: _Piece, refs: Sequence[str]) -> None:
+        back, kept = f"worker {piece.worker} is back", f"kept under {', '.join(refs)}"
+        if piece.run_id == self._run_id:
+            self._home.monitor.warn(piece.seq, f"{back}: its work is {kept}")
+        else:
+            what = f"what session {piece.seq} of {piece.run_id} did"
+            self._home.monitor.warn(None, f"{back}: {what} is {kept}")

@@ -30,6 +30,7 @@ class RunnerSide(NamedTuple):
 class WorkLeft(NamedTuple):
     """What a session left on its worker, and what keeps it here: `take` gets its commits, and returns their refs."""
 
+    run_id: str
     seq: int
     attempt: int
     take: Callable[[Sequence[str], Parcel], tuple[str, ...]]
