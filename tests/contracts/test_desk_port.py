@@ -121,7 +121,7 @@ def test_rescued_work_is_listed_with_its_session_and_why(night: Night) -> None:
 
 
 def test_git_knows_what_is_still_rescued_and_what_has_not_landed(night: Night) -> None:
-    kept = frozenset(ref for each in night.records for ref in each.rescue)
+    kept: dict[str, int | None] = {ref: each.seq for each in night.records for ref in each.rescue}
     assert night.desk.in_git(night.state) == InGit(rescued=kept, onto="main", not_landed=1)
 
 

@@ -160,7 +160,7 @@ def test_rescued_work_is_shown_with_why_it_did_not_land() -> None:
 
 def test_what_was_dropped_or_applied_since_needs_nobody_any_more() -> None:
     there, gone = failed(3, "exit_code: 3"), failed(5, "exit_code: 3")
-    listed = asked(there, gone, git=InGit(rescued=frozenset({REF})))
+    listed = asked(there, gone, git=InGit(rescued={REF: 3}))
     assert [need.seq for need in listed] == [3]
 
 
@@ -204,7 +204,7 @@ def test_records_that_can_need_nobody_may_be_left_out() -> None:
 
 
 def test_the_most_urgent_need_of_a_session_stands_for_it() -> None:
-    git = InGit(onto="m", not_landed=1, rescued=frozenset({REF}))
+    git = InGit(onto="m", not_landed=1, rescued={REF: 3})
     listed = asked(failed(3, "exit_code: 3"), state=fresh_run(unrescued=(flying(3),)), git=git)
     assert {seq: need.kind for seq, need in by_session(listed).items()} == {3: NeedKind.UNRESCUED}
     assert len(listed) == 3
@@ -216,3 +216,29 @@ def test_what_agents_wrote_stays_on_one_line_and_out_of_commands() -> None:
     assert len(need.why) <= 160
     assert "\x1b" not in need.why
     assert shlex.split(need.command) == ["pitboss", "rescue", "show", "rid/$(reboot) x"]
+
+
+def lost(seq: int, **changes: Any) -> SessionRecord:
+    reason = "interrupted: worker anna lost"
+    return failed(
+        seq,
+        reason,
+        **({"status": SessionStatus.ABORTED, "rescue": (), "host": "anna", "retry": True} | changes),
+    )
+
+
+def test_what_may_still_be_on_a_lost_worker_is_said_until_it_is_here_or_its_turn_has_landed() -> None:
+    (need,) = asked(lost(3), git=InGit())
+    assert (need.kind, need.command) == (NeedKind.LOST, "pitboss show rid 3")
+    assert need.what == "session 3 (alpha): what it did may still be on worker anna, which was lost"
+    assert need.why == "the next run here fetches it once that worker is back"
+    late = InGit(rescued={REF: 3})
+    (kept,) = asked(lost(3), git=late)
+    assert (kept.kind, kept.command) == (NeedKind.RESCUED, "pitboss rescue show rid/session-0003")
+    assert asked(lost(3), condition=Condition.LIVE) == ()
+    assert asked(lost(3), record(4, retry_of=3)) == ()
+    assert [may_need(each) for each in (lost(3), lost(3, commit="c"), lost(3, host=None))] == [
+        True,
+        False,
+        False,
+    ]

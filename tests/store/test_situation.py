@@ -24,6 +24,7 @@ NEEDY = (
     record(3, retry_of=2),
     record(4, status=SessionStatus.ERROR, commit=None, reason="verify_failed: test_a"),
     record(5, status=SessionStatus.ABORTED, commit=None, queued="t1"),
+    record(6, status=SessionStatus.ABORTED, commit=None, host="anna", reason="interrupted: worker anna lost"),
 )
 
 
@@ -60,4 +61,4 @@ def test_a_watch_and_a_short_look_need_the_same(run: RunDir, tmp_path: Path) -> 
         {"t1": str(run.paths.queued / "t1.md")},
     )
     over = situation(tmp_path, seen, InGit(), condition=Condition.COMPLETED)
-    assert [need.seq for need in needs(over)] == [4, 5]
+    assert [need.seq for need in needs(over)] == [4, 6, 5]

@@ -13,6 +13,7 @@ import msgspec
 
 from pitboss.core.condition import Condition
 from pitboss.core.embed import one_line
+from pitboss.core.host import lost_reason
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.run import RunState
 from pitboss.core.session import Reason, SessionRecord, SessionStatus, reason_kind
@@ -42,6 +43,7 @@ class NeedKind(StrEnum):
     CONFLICT = "conflict"
     VERIFY = "verify"
     RESCUED = "rescued"
+    LOST = "lost"
     TASK = "task"
     NOT_LANDED = "not_landed"
 
@@ -67,10 +69,11 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 class InGit(msgspec.Struct, frozen=True, kw_only=True):
     """What git knows of a run's work: the rescue refs that are still there, and how many of its commits `onto` lacks.
 
+    Each ref is there with its session, if its name says one.
     `onto` is the branch that the run began on, else another that its work may go to; None if there is none.
     """
 
-    rescued: frozenset[str] = frozenset()
+    rescued: dict[str, int | None] = {}
     onto: str | None = None
     not_landed: int = 0
 
@@ -95,8 +98,19 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
 def may_need(record: SessionRecord) -> bool:
     """Whether a session may need a person, or settle what another one needed."""
-    kept = bool(record.rescue) or record.retry_of is not None
+    kept = asks_git(record) or record.retry_of is not None
     return kept or _failed_tests(record) or _task_not_done(record)
+
+
+def asks_git(record: SessionRecord) -> bool:
+    """Whether git may know that a session left something for a person."""
+    return bool(record.rescue) or _lost(record)
+
+
+def _lost(record: SessionRecord) -> bool:
+    """Whether its worker was lost, and nothing that it did was at home when it got its record."""
+    lost = record.host is not None and record.reason == lost_reason(record.host)
+    return lost and not record.rescue and record.commit is None
 
 
 def needs(found: Situation) -> tuple[Need, ...]:
@@ -161,7 +175,7 @@ def _of_sessions(found: Situation) -> Iterator[Need]:
 
 
 def _of_session(found: Situation, record: SessionRecord) -> Iterator[Need]:
-    refs = tuple(ref for ref in record.rescue if found.git is None or ref in found.git.rescued)
+    refs = _kept(found.git, record)
     who, why = f"session {record.seq} ({one_line(record.prompt)})", _why(record)
     file = found.tasks.get(record.queued or "")
     if file is not None and _task_not_done(record):
@@ -180,6 +194,22 @@ def _of_session(found: Situation, record: SessionRecord) -> Iterator[Need]:
             f"{who} conflicts with what had landed" if conflict else f"{who}: {_rescued(record, len(refs))}"
         )
         yield _need(kind, what, why, f"pitboss rescue show {_quoted(_short(refs[0]))}", seq=record.seq)
+    elif _lost(record):
+        what = f"{who}: what it did may still be on worker {one_line(record.host or '')}, which was lost"
+        why = "the next run here fetches it once that worker is back"
+        yield _need(NeedKind.LOST, what, why, f"pitboss show {found.run_id} {record.seq}", seq=record.seq)
+
+
+def _kept(git: InGit | None, record: SessionRecord) -> tuple[str, ...]:
+    """The rescue refs of a session that are still there; no record names those of a worker that came back late."""
+    if git is None:
+        return record.rescue
+    named = (
+        tuple(ref for ref, seq in git.rescued.items() if seq == record.seq)
+        if _lost(record)
+        else record.rescue
+    )
+    return tuple(ref for ref in named if ref in git.rescued)
 
 
 def _rescued(record: SessionRecord, refs: int) -> str:

@@ -79,7 +79,7 @@ class ScriptedDesk:
 
     def in_git(self, state: RunState) -> InGit:
         """See `Desk.in_git`."""
-        kept = frozenset(work.ref for work in self.rescued(state.run_id))
+        kept = {work.ref: work.seq for work in self.rescued(state.run_id)}
         return InGit(rescued=kept, onto=self._script.onto, not_landed=self._script.not_landed)
 
     def touched(self, records: Sequence[SessionRecord]) -> dict[int, tuple[TouchedFile, ...]]:

@@ -112,7 +112,7 @@ class RepositoryDesk:
 
     def _in_git(self, state: RunState) -> InGit:
         repo = self._repo
-        kept = frozenset(each.ref for each in rescue_refs.list_rescued(repo, state.run_id))
+        kept = {each.ref: each.seq for each in rescue_refs.list_rescued(repo, state.run_id)}
         onto, ours = home_branch(repo, state) or other_branch(repo), f"refs/heads/{state.branch}"
         if onto is None or repo.commit_id(ours) is None:
             return InGit(rescued=kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.condition import Condition, condition
-from pitboss.core.needs import Need, NeedKind, needs
+from pitboss.core.needs import Need, NeedKind, asks_git, needs
 from pitboss.errors import PitbossError
 from pitboss.store.follow import Snapshot, snapshot
 from pitboss.store.situation import records_that_may_need, situation
@@ -21,7 +21,7 @@ def needs_of(root: Path, seen: Snapshot) -> tuple[Need, ...]:
     """The needs of a run, live or not; git is asked only if it can know something about them."""
     records = _records(root, seen.run_id)
     ended = seen.condition in (Condition.COMPLETED, Condition.ABORTED)
-    git = _in_git(root, seen) if ended or any(record.rescue for record in records) else None
+    git = _in_git(root, seen) if ended or any(map(asks_git, records)) else None
     return needs(situation(root, seen, git, records=records))
 
 
@@ -35,7 +35,7 @@ def needs_at_the_end(root: Path, run_id: str) -> tuple[Need, ...]:
     except PitbossError:
         return ()
     records = _records(root, run_id)
-    git = _in_git(root, seen) if any(record.rescue for record in records) else None
+    git = _in_git(root, seen) if any(map(asks_git, records)) else None
     how = condition(seen.state, live=False)
     listed = needs(situation(root, seen, git, records=records, condition=how))
     return tuple(need for need in listed if need.kind is not NeedKind.NOT_LANDED)

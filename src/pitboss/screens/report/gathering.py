@@ -68,6 +68,6 @@ def _facts(repo: Path, run_id: str, desk: Desk, *, since: datetime | None, ended
             touched=desk.touched(seen.records),
             tracks=seen.tracks,
             verify={each.name: each.verify for each in prompts},
-            kept=None if git is None else git.rescued,
+            kept=None if git is None else frozenset(git.rescued),
         ),
     )
