@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import runpy
 from pathlib import Path
@@ -163,3 +164,14 @@ def test_every_path_that_where_names_exists() -> None:
     )
     assert named
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_no_message_names_a_page_that_only_a_clone_has() -> None:
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        told = {node.value for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and node not in told)
+        named = [node.value for node in texts if isinstance(node.value, str) and "docs/" in node.value]
+        assert not named, (path, named)
+    for path in sorted((ROOT / "src/pitboss/cli/templates").iterdir()):
+        assert "docs/" not in path.read_text(encoding="utf-8"), path

@@ -101,6 +101,21 @@ def test_an_agent_that_is_used_and_missing_is_a_problem(project: Project) -> Non
     ]
 
 
+def test_the_configured_agent_is_no_problem_while_no_prompt_uses_it(project: Project) -> None:
+    project.write(".pitboss/config.toml", '[agent]\nbackend = "claude_code"\n')
+    project.prompt("alpha", "true", agent="shell")
+
+    missing = [check for check in findings(project)["agent"] if "claude" in check["finding"]]
+
+    assert [(check["health"], check["finding"]) for check in missing] == [
+        ("warning", "claude_code: cannot find claude")
+    ]
+    assert missing[0]["hint"].startswith("no prompt uses it; ")
+    assert project.pitboss("doctor").code == 0
+    project.prompt("beta", "true", agent="shell", verify=True)
+    assert project.pitboss("doctor").code == 1, "what shell prompts break, the configured agent fixes"
+
+
 def test_an_agent_that_only_stands_in_for_another_is_used_too(project: Project) -> None:
     project.write(".pitboss/config.toml", '[agent]\nbackend = "shell"\n[limits]\nfallback = ["codex"]\n')
 

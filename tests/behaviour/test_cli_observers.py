@@ -90,7 +90,7 @@ class TestRuns:
         assert rows[1][2:] == [
             "3",
             "2.2k",
-            "$0.0450",
+            "$0.04",
             f"{later:%Y-%m-%dT%H:%M:%SZ} (1 h ago)",
             "on request",
         ]
@@ -306,7 +306,7 @@ class TestLog:
 
         assert "1.5k tok cost unknown " in first
         assert first.endswith("[cost cap] session 1")
-        assert " $0.5000+ " in second
+        assert " $0.50+ " in second
 
     def test_a_reason_that_is_the_summary_too_is_said_once(self, project: Project) -> None:
         reason = "rate_limited: stopped while it waited for claude_code's usage limit"
@@ -350,7 +350,7 @@ class TestShow:
             "rescued     refs/pitboss/rescue/rid/session-0003\n"
             "tokens      1500 (input=1200, output=300)\n"
             "cached      read=1000, written=0 (part of input)\n"
-            "cost        $0.0123 (tokens priced by [budgets.pricing])\n"
+            "cost        $0.01 (tokens priced by [budgets.pricing])\n"
             "transcript  transcripts/session-0003.log\n"
             "\n"
             "First.\n\n- second[31m\n"

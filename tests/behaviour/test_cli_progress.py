@@ -81,7 +81,7 @@ EVENTS: Sequence[RunEvent | AgentStep] = (
     PhaseChanged(seq=2, phase=Phase.FIX, detail="attempt 1"),
     PhaseChanged(seq=2, phase=Phase.LAND),
     SessionEnded(record=FAILED, next_pick="bravo"),
-    Warned(text="max-cost at 80%: $4.0000 of $5.0000"),
+    Warned(text="max-cost at 80%: $4.00 of $5.00"),
     Draining(in_flight=(3, 4)),
     Draining(),
     ENDED,
@@ -98,18 +98,18 @@ def test_away_from_a_terminal_each_event_worth_reading_is_a_line(capfd: pytest.C
     assert err.splitlines() == [
         "resuming rid after session 1",
         "run rid on branch pitboss/grind/rid",
-        "0 of 10 sessions, $0.0000 of $5.0000, 0 of 1.00M tokens; next alpha",
+        "0 of 10 sessions, $0.00 of $5.00, 0 of 1.00M tokens; next alpha",
         "session-0002 alpha started (claude_code, opus)",
         "session-0002 alpha: running a hook (make warm)",
         "session-0002 alpha: retrying: overloaded attempt 2",
         "session-0002 alpha: running the tests",
         "session-0002 alpha: fixing (attempt 1)",
-        "session-0002 error   alpha         1m00s   1.5k tok  $0.0200 [exit code: 3] session 2",
-        "warning: max-cost at 80%: $4.0000 of $5.0000",
+        "session-0002 error   alpha         1m00s   1.5k tok    $0.02 [exit code: 3] session 2",
+        "warning: max-cost at 80%: $4.00 of $5.00",
         "draining: no new session starts, waiting for session-0003, session-0004; stop again to abort",
         "draining: no new session starts, nothing is in flight",
         "run rid stopped at its limit: 3 of 3 sessions",
-        "3 of 10 sessions, $0.0450 of $5.0000, 2.2k of 1.00M tokens",
+        "3 of 10 sessions, $0.04 of $5.00, 2.2k of 1.00M tokens",
         "the work is on pitboss/grind/rid",
         "`pitboss land rid` takes it home",
         "go on with `pitboss grind --resume rid`",
@@ -281,10 +281,10 @@ def test_on_a_terminal_a_footer_shows_what_runs_and_leaves_no_trace(tmp_path: Pa
     title, doing, budget, advice = running[-4:]
     if width == 120:
         assert re.fullmatch(r"● session-0001 alpha  \d+s  fixing \(attempt 1\)  claude_code opus", title)
-        assert doing.startswith("  12.5k tokens  $0.1100  Looking at the test Looking")
+        assert doing.startswith("  12.5k tokens  $0.11  Looking at the test Looking")
         assert doing.endswith("…")
         assert re.fullmatch(
-            r"1 of 10 sessions  ·  \$0\.1100 of \$5\.0000  ·  12\.5k of 1\.00M tokens  ·  3h0[01]m left",
+            r"1 of 10 sessions  ·  \$0\.11 of \$5\.00  ·  12\.5k of 1\.00M tokens  ·  3h0[01]m left",
             budget,
         )
         assert advice == "next: alpha  ·  Ctrl-C: finish what runs, then stop; twice: stop now"

@@ -97,9 +97,26 @@ def test_applying_brings_the_changes_into_the_tree_and_commits_nothing(project: 
     assert done == (
         0,
         f"changed README.md\nchanged half.txt\napplied {ref['name']}: 2 files changed, nothing committed\n",
-        "",
+        f"next: commit it; then `pitboss rescue drop {ref['name']}` takes it off the list\n",
     )
     assert project.git("status", "--porcelain").splitlines() == [" M README.md", "?? half.txt"]
+
+
+def test_what_was_applied_is_listed_as_applied_and_needs_nobody(project: Project) -> None:
+    ref, other = the_ref(project), project.git("rev-parse", "main").strip()
+    (project.root / ".pitboss/grind/runs" / ref["name"]).parent.joinpath("applied/session-0001").unlink(
+        missing_ok=True
+    )
+    assert "its work did not land and is kept" in project.pitboss("status").out
+
+    assert project.pitboss("rescue", "apply", ref["name"]).code == 0
+
+    assert "\n    applied; exit code: 3\n" in project.pitboss("rescue", "ls").out
+    assert the_ref(project)["applied"]
+    assert "its work did not land and is kept" not in project.pitboss("status").out
+    project.git("update-ref", ref["ref"], other)
+    assert not the_ref(project)["applied"], "another commit has not been applied"
+    project.git("update-ref", ref["ref"], ref["commit"])
 
 
 def test_a_conflict_is_named_and_changes_nothing(project: Project) -> None:

@@ -31,7 +31,7 @@ def test_what_says_nothing_is_left_out() -> None:
     ]
     paid = record(12, tokens=(1000, 500), cost_usd=0.5, summary="did it", status=SessionStatus.DIRTY)
     assert session_lines(paid, sys.stdout) == [
-        f"session-0012 dirty   alpha         1m00s   1.5k tok  $0.5000 {str(paid.commit)[:7]} did it"
+        f"session-0012 dirty   alpha         1m00s   1.5k tok    $0.50 {str(paid.commit)[:7]} did it"
     ]
 
 

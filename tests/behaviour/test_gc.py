@@ -12,6 +12,7 @@ import pytest
 from tests.behaviour.test_cli_observers import documented
 from tests.support.cli import Project
 from tests.support.runs import Gate, Run, configure, grinding, the_run
+from tests.support.tmux import command, terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,48 @@ def test_transcripts_and_events_of_a_completed_run_go_and_its_records_stay(proje
     assert project.pitboss("gc") == (0, "nothing to remove\n", "")
     for look in (("status",), ("log",), ("show",), ("runs", "--disk"), ("show", "1", "--diff")):
         assert project.pitboss(*look).code == 0
+
+
+def test_events_that_were_removed_are_said_to_be_gone(project: Project) -> None:
+    run = completed(project)
+    assert project.pitboss("events").err == ""
+    project.pitboss("gc")
+
+    done = project.pitboss("events")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.splitlines() == [
+        f"no events of run {run.run_id} are kept: `pitboss gc` removes them",
+        f"hint: `pitboss log {run.run_id}` lists its sessions",
+    ]
+    assert "or after `pitboss gc`" in project.pitboss("show", "1", "--transcript").err
+
+
+def test_on_a_terminal_it_asks_before_it_removes_what_last_night_printed(project: Project) -> None:
+    run = completed(project)
+    with terminal(project, width=160) as screen:
+        screen.enter(f"clear; {command('gc')}; echo ended")
+        seen = screen.wait_for("Remove all of it? [y/N]")
+        assert f"{run.run_id}  would free " in seen
+        assert "`pitboss gc --older-than 30d` leaves the runs of the last 30 days alone" in seen
+        screen.enter("")
+        screen.wait_for("\nended")
+        assert (run.folder / "transcripts").exists()
+
+        screen.enter(f"clear; {command('gc')}; echo ended")
+        screen.wait_for("Remove all of it? [y/N]")
+        screen.enter("y")
+        screen.wait_for("  freed ", "\nended")
+        assert not (run.folder / "transcripts").exists()
+
+
+def test_on_a_terminal_it_asks_nothing_about_old_runs_or_those_that_are_named(project: Project) -> None:
+    old, named = completed(project), completed(project)
+    change_state(old, last_updated_at="2020-01-01T00:00:00Z")
+    with terminal(project, width=160) as screen:
+        screen.enter(
+            f"clear; {command('gc', '--older-than', '30d')}; {command('gc', named.run_id)}; echo ended"
+        )
+        screen.wait_for(f"{old.run_id}  freed ", f"{named.run_id}  freed ", "\nended")
 
 
 def test_a_run_that_can_be_resumed_stays_unless_it_is_named_and_goes_on_after_that(project: Project) -> None:

@@ -130,7 +130,7 @@ def test_a_budget_of_sessions_pauses_the_run(metered: Project) -> None:
     assert run.ending() == ("aborted", "max-iterations reached: 2 >= 2")
     assert last_words(done.err, run) == [
         f"run {run.run_id} stopped at its limit: 2 of 2 sessions",
-        "2 of 2 sessions, $0.5000, 220 tokens",
+        "2 of 2 sessions, $0.50, 220 tokens",
         f"the work is on {run.branch}; main is checked out again",
         f"`pitboss land {run.run_id}` takes it home",
         f"go on with `pitboss grind --resume {run.run_id} --max-iterations 4`",
@@ -181,7 +181,7 @@ def test_each_cap_is_warned_of_once_at_80_percent(metered: Project) -> None:
     done = metered.pitboss("grind", "--max-iterations", "6", "--max-cost", "1.5")
     assert [line for line in done.err.splitlines() if line.startswith("warning")] == [
         "warning: max-iterations at 80%: 5 of 6",
-        "warning: max-cost at 80%: $1.2500 of $1.5000",
+        "warning: max-cost at 80%: $1.25 of $1.50",
     ]
 
 

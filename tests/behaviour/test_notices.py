@@ -378,9 +378,12 @@ def test_a_test_notice_goes_to_everybody_and_says_what_arrived(project: Project,
 
 def test_a_test_notice_needs_somebody_to_tell(project: Project) -> None:
     done = project.pitboss("notify", "test")
-    assert (done.code, done.err) == (
+    assert (done.code, done.err.splitlines()) == (
         1,
-        "error: no notices are set up: config.toml has no [notify]\nhint: docs/notices.md says how to add it\n",
+        [
+            "error: no notices are set up: config.toml has no [notify]",
+            "hint: add `[notify]` with `urls` or `command` to .pitboss/config.toml",
+        ],
     )
 
 

@@ -172,3 +172,24 @@ def test_the_path_of_a_repository_may_hold_line_breaks(tmp_path: Path, name: str
     run = the_run(project)
     assert [record["status"] for record in run.records] == ["ok", "ok"]
     assert remains(run) == []
+
+
+@pytest.mark.parametrize("mode", ["in-place", "worktree"])
+def test_a_folder_of_working_copies_that_is_a_link_is_refused_before_the_run(
+    project: Project, tmp_path: Path, mode: str
+) -> None:
+    folder = project.root / ".git/worktrees"
+    (tmp_path / "elsewhere").mkdir()
+    folder.symlink_to(tmp_path / "elsewhere")
+    configure(project, grind=f'mode = "{mode}"\nmax_parallel = 2')
+    project.prompt("a", "echo a > a.txt", max_runs=1, parallel_safe=True)
+
+    done = project.pitboss("grind")
+
+    assert (done.code, done.out) == (4, "")
+    assert f"error: {folder} is a symbolic link, and git cannot use working copies through one\n" in done.err
+    assert "hint: put the folder itself there, or run one session at a time in your own tree" in done.err
+    assert not list((project.root / ".pitboss/grind").glob("runs/*"))
+
+    configure(project, grind="max_parallel = 1")
+    assert project.pitboss("grind").code == 0

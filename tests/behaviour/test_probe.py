@@ -61,7 +61,7 @@ def test_doctor_shows_what_works_and_what_it_cost(project: Project) -> None:
     done = project.pitboss("doctor", "--probe", "--json")
     ((health, finding, hint),) = trials(done)
     assert (done.code, health, hint) == (0, "ok", None)
-    assert finding.startswith("command: writes files, runs commands and ends cleanly ($0.0123, ")
+    assert finding.startswith("command: writes files, runs commands and ends cleanly ($0.01, ")
     assert done.err == "trying command, for at most 180 s\n"
     assert left(project) == []
     assert project.git("status", "--porcelain") == ""
@@ -138,7 +138,7 @@ def test_doctor_tries_nothing_unless_asked(project: Project) -> None:
 def test_the_shell_agent_is_tried_too_and_without_a_prompt(project: Project) -> None:
     ((health, finding, _),) = trials(project.pitboss("doctor", "--trust", "--probe", "--json"))
     assert health == "ok"
-    assert finding.startswith("shell: writes files, runs commands and ends cleanly ($0.0000, ")
+    assert finding.startswith("shell: writes files, runs commands and ends cleanly ($0.00, ")
 
 
 REACHES = """
@@ -161,7 +161,7 @@ def test_where_sessions_have_a_sandbox_the_trial_has_one_too(project: Project) -
     configure(project, reaching(project), sandbox='mode = "bwrap"')
     ((health, finding, _),) = trials(project.pitboss("doctor", "--trust", "--probe", "--json"))
     assert health == "ok"
-    assert finding.startswith("command: writes files, runs commands and ends cleanly ($0.0123, ")
+    assert finding.startswith("command: writes files, runs commands and ends cleanly ($0.01, ")
     assert planted(project) == []
     assert left(project) == []
     configure(project, reaching(project))
@@ -174,7 +174,7 @@ def test_a_run_in_a_sandbox_tries_its_agents_in_one(project: Project) -> None:
     configure(project, reaching(project), probe=True, sandbox='mode = "bwrap"')
     done = project.pitboss("grind")
     assert done.code == 0, done
-    assert "probe of command: writes files, runs commands and ends cleanly ($0.0123, " in done.err
+    assert "probe of command: writes files, runs commands and ends cleanly ($0.01, " in done.err
     assert [folder for folder in planted(project) if folder != project.root] == []
 
 

@@ -97,7 +97,7 @@ def test_what_landed_comes_riskiest_first_with_its_reasons(project: Project, mix
     )
     assert [each["prompt"] for each in found["rescued_sessions"]] == ["c-fail"]
     assert found["verdict"] == (
-        "2 of 4 sessions landed, 1 rescued, 1 changed nothing, $0.0000 spent; "
+        "2 of 4 sessions landed, 1 rescued, 1 changed nothing, $0.00 spent; "
         "the run stopped at its limit: 4 of 4 sessions; 2 things need you."
     )
 

@@ -183,7 +183,7 @@ class TestBudget:
             lines = [
                 f"run       {run.run_id}",
                 "sessions  1 of 2 sessions",
-                "cost      $0.0000 of $1.5000",
+                "cost      $0.00 of $1.50",
                 "tokens    0 tokens, no limit",
                 "time      no limit",
             ]

@@ -148,6 +148,8 @@ def test_applied_work_is_in_the_tree_uncommitted(night: Night) -> None:
     reply = night.desk.apply_rescue(name)
     assert reply.done
     assert re.fullmatch(rf"applied {name}: \d files? changed, nothing committed", reply.text)
+    assert reply.hint == f"commit it; then `pitboss rescue drop {name}` takes it off the list"
+    assert night.desk.in_git(night.state).applied == {night.records[2].rescue[0]}
     if isinstance(night.desk, ScriptedDesk):
         assert night.desk.applied == [night.records[2].rescue[0]]
     else:

@@ -168,7 +168,7 @@ def test_iterations_warn_from_80_percent_until_the_cap_is_reached(used: int, war
         ),
         (Caps(max_tokens=10), BudgetSnapshot(tokens_input=4, tokens_output=3), []),
         (Caps(max_tokens=10), BudgetSnapshot(tokens_input=10), []),
-        (Caps(max_cost_usd=2.5), BudgetSnapshot(cost_usd=2.0), ["max-cost at 80%: $2.0000 of $2.5000"]),
+        (Caps(max_cost_usd=2.5), BudgetSnapshot(cost_usd=2.0), ["max-cost at 80%: $2.00 of $2.50"]),
         (Caps(max_cost_usd=2.5), BudgetSnapshot(cost_usd=1.9999), []),
         (Caps(max_cost_usd=2.5), BudgetSnapshot(cost_usd=2.5), []),
         (Caps(), BudgetSnapshot(iterations=99), []),

@@ -41,12 +41,12 @@ def hour(moment: datetime) -> str:
         (
             Granted(deed=CapsChanged(caps=Caps(max_iterations=9, until=NOW + timedelta(hours=1)))),
             TWO,
-            "run rid has other budgets: 5 of 9 sessions, $0.5000, until 04:00",
+            "run rid has other budgets: 5 of 9 sessions, $0.50, until 04:00",
         ),
         (
             Granted(deed=CapsChanged(caps=Caps(max_iterations=5))),
             TWO,
-            "run rid has other budgets: 5 of 5 sessions, $0.5000; it starts no further session",
+            "run rid has other budgets: 5 of 5 sessions, $0.50; it starts no further session",
         ),
         (
             Granted(deed=Skipping(seqs=(1,))),
@@ -94,7 +94,7 @@ def test_an_answer_in_words(answer: Answer, view: View, words: str) -> None:
         (Unpaused(), "unpaused: sessions start again"),
         (
             CapsChanged(caps=Caps(max_cost_usd=2.0), by="budget"),
-            "budgets changed by `pitboss budget`: 1 session, $0.0000 of $2.0000",
+            "budgets changed by `pitboss budget`: 1 session, $0.00 of $2.00",
         ),
         (Skipping(seqs=(1,)), "skipping session-0001 (alpha)"),
         (Skipping(), "nothing to skip: no such session is in flight"),

@@ -25,11 +25,11 @@ def test_what_a_run_used_counts_its_sessions_in_flight() -> None:
     recorded = BudgetSnapshot(iterations=1, tokens_input=900, cost_usd=0.25)
     flights = (Flight(seq=2, tokens=RoleTokens(input=100), cost_usd=0.25), Flight(seq=3))
     seen = View(used=recorded, last_seq=3, in_flight=flights)
-    assert words(seen) == ["3 sessions", "$0.5000", "1.0k tokens"]
+    assert words(seen) == ["3 sessions", "$0.50", "1.0k tokens"]
     guess = View(
         used=recorded, last_seq=2, in_flight=(Flight(seq=2, cost_known=False),), caps=Caps(max_cost_usd=1.0)
     )
-    assert words(guess) == ["2 sessions", "$0.2500+ of $1.0000", "900 tokens"]
+    assert words(guess) == ["2 sessions", "$0.25+ of $1.00", "900 tokens"]
     assert words(View()) == ["0 sessions"]
 
 
@@ -40,7 +40,7 @@ def test_amounts_stand_beside_their_caps() -> None:
     assert [gauge.budget for gauge in found] == list(Budget)
     assert [gauge_words(gauge, stamp) for gauge in found] == [
         "1 of 1 session",
-        "unknown of $2.0000",
+        "unknown of $2.00",
         "10 of 1.5k tokens",
         "until 2026-05-02T06:00:00Z",
     ]

@@ -162,6 +162,7 @@ def test_what_was_dropped_or_applied_since_needs_nobody_any_more() -> None:
     there, gone = failed(3, "exit_code: 3"), failed(5, "exit_code: 3")
     listed = asked(there, gone, git=InGit(rescued={REF: 3}))
     assert [need.seq for need in listed] == [3]
+    assert asked(there, gone, git=InGit(rescued={REF: 3}, applied=frozenset({REF}))) == ()
 
 
 def test_a_queued_task_that_was_aborted_can_be_queued_again() -> None:

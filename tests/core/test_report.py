@@ -78,7 +78,7 @@ def test_a_session_that_landed_counts_as_landed_even_if_more_of_it_was_rescued()
             ALL,
             {},
             (
-                "1 of 6 sessions landed, 1 rescued, 1 failed, 1 changed nothing, 2 stopped, $0.5000 spent; "
+                "1 of 6 sessions landed, 1 rescued, 1 failed, 1 changed nothing, 2 stopped, $0.50 spent; "
                 "the run finished; nothing needs you."
             ),
             Tone.WARN,
@@ -86,25 +86,25 @@ def test_a_session_that_landed_counts_as_landed_even_if_more_of_it_was_rescued()
         (
             (LANDED,),
             {},
-            "1 of 1 session landed, $0.5000 spent; the run finished; nothing needs you.",
+            "1 of 1 session landed, $0.50 spent; the run finished; nothing needs you.",
             Tone.OK,
         ),
         (
             (FAILED,),
             {"needs": (Need(kind=NeedKind.FAILURES, what="x", why="", command="y"),)},
-            "Nothing landed of 1 session, 1 failed, $0.0000 spent; the run finished; 1 thing needs you.",
+            "Nothing landed of 1 session, 1 failed, $0.00 spent; the run finished; 1 thing needs you.",
             Tone.BAD,
         ),
         (
             (LANDED,),
             {"needs": (Need(kind=NeedKind.RESCUED, what="x", why="", command="y"),) * 2},
-            "1 of 1 session landed, $0.5000 spent; the run finished; 2 things need you.",
+            "1 of 1 session landed, $0.50 spent; the run finished; 2 things need you.",
             Tone.WARN,
         ),
         (
             (LANDED,),
             {"condition": Condition.CRASHED},
-            "1 of 1 session landed, $0.5000 spent; the run was killed; nothing needs you.",
+            "1 of 1 session landed, $0.50 spent; the run was killed; nothing needs you.",
             Tone.BAD,
         ),
         ((), {}, "No session ran; the run finished; nothing needs you.", Tone.WARN),
@@ -135,7 +135,7 @@ def test_a_session_that_landed_counts_as_landed_even_if_more_of_it_was_rescued()
         (
             (LANDED, record(2, cost_known=False)),
             {},
-            "2 of 2 sessions landed, $0.5000+ spent; the run finished; nothing needs you.",
+            "2 of 2 sessions landed, $0.50+ spent; the run finished; nothing needs you.",
             Tone.OK,
         ),
     ],
@@ -207,7 +207,7 @@ def test_several_runs_are_joined() -> None:
     ]
     found = morning_report(facts, NOW, stamp)
     assert found.is_joined
-    assert found.verdict.text == "2 of 2 sessions landed, $0.7500 spent; 2 runs; nothing needs you."
+    assert found.verdict.text == "2 of 2 sessions landed, $0.75 spent; 2 runs; nothing needs you."
     assert found.verdict.tone is Tone.OK
     assert [run.ended for run in found.runs] == ["finished", "stopped"]
     assert found.needs == ()

@@ -14,7 +14,7 @@ from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.chooser import Choice
 from pitboss.core.config import HookSettings
 from pitboss.core.embed import clean, first_bytes, last_bytes, one_line
-from pitboss.core.measures import age, duration, money, spent, stamp, tokens
+from pitboss.core.measures import age, duration, exact_money, exactly_spent, money, spent, stamp, tokens
 from pitboss.core.prompt import PromptDoc, PromptMeta, PromptSource
 from pitboss.core.rotation import Entry, Rotation
 from pitboss.core.run import RunState
@@ -528,10 +528,29 @@ class TestMeasures:
     def test_token_counts(self, count: int, text: str) -> None:
         assert tokens(count) == text
 
+    @pytest.mark.parametrize(
+        ("usd", "text"),
+        [
+            (0.0, "$0.00"),
+            (1.2, "$1.20"),
+            (1234.567, "$1234.57"),
+            (0.01, "$0.01"),
+            (0.00995, "$0.01"),
+            (0.0031, "$0.0031"),
+            (0.001, "$0.001"),
+            (0.000449, "$0.00045"),
+            (0.000001, "$0.000001"),
+            (0.0000001, "under $0.000001"),
+        ],
+    )
+    def test_money_reads_as_zero_only_if_it_is(self, usd: float, text: str) -> None:
+        assert money(usd) == text
+
     def test_money_and_stamps(self) -> None:
-        assert money(1.2) == "$1.2000"
-        assert spent(0.5, known=True) == "$0.5000"
-        assert spent(0.5, known=False) == "$0.5000+"
+        assert exact_money(1.2) == "$1.2000"
+        assert exactly_spent(0.5, known=False) == "$0.5000+"
+        assert spent(0.5, known=True) == "$0.50"
+        assert spent(0.5, known=False) == "$0.50+"
         assert spent(0.0, known=False) == "unknown"
         assert stamp(START.astimezone()) == "2026-04-30T18:00:00Z"
 

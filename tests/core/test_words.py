@@ -39,8 +39,9 @@ def hour(moment: datetime) -> str:
         ("completed", "every prompt has had its runs", "finished: every prompt has had its runs"),
         ("aborted", "max-iterations reached: 2 >= 2", "stopped at its limit: 2 of 2 sessions"),
         ("aborted", "max-iterations reached: 1 >= 1", "stopped at its limit: 1 of 1 session"),
+        ("aborted", "max-cost reached: much >= more", "stopped at its limit: much of more"),
         ("aborted", "max-tokens reached: 1500 >= 1200", "stopped at its limit: 1.5k of 1.2k tokens"),
-        ("aborted", "max-cost reached: $1.2000 >= $1.0000", "stopped at its limit: $1.2000 of $1.0000"),
+        ("aborted", "max-cost reached: $1.2000 >= $1.0000", "stopped at its limit: $1.20 of $1.00"),
         (
             "aborted",
             "until reached: 2026-01-01T10:00:01Z >= 2026-01-01T10:00:00Z",
@@ -96,7 +97,7 @@ def test_what_a_live_run_does_in_words(view: View, words: str, tone: Tone) -> No
 
 def test_a_run_at_rest_is_described_by_how_it_ended() -> None:
     said = run_words(View(), Condition.ABORTED, "max-cost reached: $1.2000 >= $1.0000", hour)
-    assert (said.text, said.tone) == ("stopped at its limit: $1.2000 of $1.0000", Tone.WARN)
+    assert (said.text, said.tone) == ("stopped at its limit: $1.20 of $1.00", Tone.WARN)
     assert run_words(View(), Condition.CRASHED, None, hour).tone is Tone.BAD
 
 

@@ -118,9 +118,9 @@ def test_other_caps_count_from_the_next_look_on_for_sessions_in_flight_too(
 
 def test_each_cap_is_warned_of_once_and_again_after_it_has_changed(spending: Callable[..., Spending]) -> None:
     held = spending(max_cost_usd=0.6)
-    assert [each.message for each in held.take_warnings()] == ["max-cost at 80%: $0.5000 of $0.6000"]
+    assert [each.message for each in held.take_warnings()] == ["max-cost at 80%: $0.50 of $0.60"]
     assert held.take_warnings() == []
     held.hold_to(Caps(max_cost_usd=0.55))
-    assert [each.message for each in held.take_warnings()] == ["max-cost at 80%: $0.5000 of $0.5500"]
+    assert [each.message for each in held.take_warnings()] == ["max-cost at 80%: $0.50 of $0.55"]
     held.hold_to(Caps(max_cost_usd=1.0))
     assert held.take_warnings() == []

@@ -181,7 +181,7 @@ def test_a_run_that_cannot_be_read_has_a_report() -> None:
 
 
 @pytest.mark.parametrize(
-    ("cap", "said"), [(None, "no cap on cost"), (1000.0, "far above this chart"), (5.0, "cap $5.0000")]
+    ("cap", "said"), [(None, "no cap on cost"), (1000.0, "far above this chart"), (5.0, "cap $5.00")]
 )
 def test_the_cap_is_in_the_chart_of_costs_unless_it_is_far_away(cap: float | None, said: str) -> None:
     facts = night_facts(9)

@@ -126,7 +126,7 @@ def test_every_fact_of_a_record_that_says_something_is_said() -> None:
     assert (words["agent"], words["attempts"], words["hidden"]) == ("codex gpt", "2, waited 1m30s", "a.env")
     assert words["worker"] == "north"
     assert [fact.value for fact in facts if fact.name == "rescued"] == ["refs/one", "refs/two"]
-    assert words["cost"] == "$0.5000 (tokens priced by the public table; `pitboss doctor` shows its date)"
+    assert words["cost"] == "$0.50 (tokens priced by the public table; `pitboss doctor` shows its date)"
     split = TokenUsage(input=1200, output=300, by_role=by_role)
     billed = msgspec.structs.replace(record(8, commit=None), tokens=split)
     words = said(session_facts(billed, stamp))
@@ -134,7 +134,7 @@ def test_every_fact_of_a_record_that_says_something_is_said() -> None:
         "1500 (input=1200, output=300)",
         "200 (input=200, output=0)",
     )
-    assert (words["commit"], words["cost"]) == ("(none)", "$0.0000")
+    assert (words["commit"], words["cost"]) == ("(none)", "$0.00")
 
 
 @pytest.mark.parametrize(("unpriced", "cost"), [("opus", "unknown (opus has no price)"), (None, "unknown")])

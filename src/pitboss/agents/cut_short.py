@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.agents.judgement import AgentVerdict, failed, stopped, too_late
 from pitboss.agents.services.failures import reason_to_ask_again
+from pitboss.core.measures import exact_money
 from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.process import EndedBy
@@ -42,7 +43,7 @@ def _on_stopped(monitor: AgentMonitor, why: StopRequest | None) -> AgentVerdict:
             reason = Reason.STALLED.because(f"no progress for {monitor.idle_s or 0:g} s")
             return AgentVerdict(status=SessionStatus.TIMEOUT, reason=reason)
         case StopRequest.COST_CAP:
-            spent = f"${monitor.spent_usd:.4f} >= ${monitor.cap_usd or 0:.4f}"
+            spent = f"{exact_money(monitor.spent_usd)} >= {exact_money(monitor.cap_usd or 0.0)}"
             return AgentVerdict(status=SessionStatus.ERROR, reason=Reason.COST_CAP.because(spent))
         case _:
             return stopped(why)

@@ -9,7 +9,10 @@ import msgspec
 
 from pitboss.cli.shared.declare import command, option
 from pitboss.cli.shared.project import project_root
-from pitboss.screens.output import Ink, columns, note, paint, say, write_json
+from pitboss.core.measures import money
+from pitboss.screens.columns import Column
+from pitboss.screens.output import note, write_json
+from pitboss.screens.table import say_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +20,14 @@ if TYPE_CHECKING:
 
     from pitboss.agents.installation import Installation
 
-_HEADER = ("AGENT", "VERSION", "LOGIN", "COST", "PROBE", "PATH")
+_COLUMNS = (
+    Column("AGENT", 5, 20),
+    Column("VERSION", 7, 30),
+    Column("LOGIN", 5, 20),
+    Column("COST", 4, 20, gives_way=1),
+    Column("PROBE", 5, 20, gives_way=2),
+    Column("PATH", 16, 1000, grows=True, keeps_end=True),
+)
 
 
 class KnownAgent(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,12 +60,9 @@ def agents(*, as_json: bool) -> None:
     if as_json:
         write_json(found)
         return
-    rows = [_HEADER, *map(_row, found)]
-    widths = columns(rows)
-    for number, row in enumerate(rows):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        say(paint(line, Ink.FAINT) if number == 0 else line)
-    note("* is used by default. `pitboss doctor --probe` gives the agents of a run a small task")
+    say_table(_COLUMNS, [*map(_row, found)])
+    note("* is used by default")
+    note("`pitboss doctor --probe` gives the agents of a run a small task")
 
 
 def _known(root: Path) -> Iterator[KnownAgent]:
@@ -107,6 +114,6 @@ def _row(agent: KnownAgent) -> tuple[str, ...]:
         one_line(f"{there} ({agent.fitness})" if agent.fitness else there, 40),
         one_line(agent.login or "-"),
         agent.cost,
-        f"up to ${agent.probe_usd:.2f}" if agent.probe_usd else "free",
+        f"up to {money(agent.probe_usd)}" if agent.probe_usd else "free",
         one_line(agent.problem or agent.path or "-"),
     )

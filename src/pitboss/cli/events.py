@@ -6,10 +6,11 @@ from pitboss.cli.shared import completing
 from pitboss.cli.shared.chosen import chosen_run
 from pitboss.cli.shared.declare import argument, command, option
 from pitboss.cli.shared.project import project_root
-from pitboss.screens.output import write_line
+from pitboss.screens.output import note, write_line
 from pitboss.store.catalogue import live_holder
 from pitboss.store.follow import EventFollower
 from pitboss.store.follow import follow as followed
+from pitboss.store.opening import status
 from pitboss.store.paths import RunPaths
 
 
@@ -24,5 +25,8 @@ def events(*, run_id: str | None, follow: bool) -> None:
     def ended() -> bool:
         return not follow or live_holder(repo, paths.run_id) is None
 
+    if status(paths.events) is None and live_holder(repo, paths.run_id) is None:
+        note(f"no events of run {paths.run_id} are kept: `pitboss gc` removes them")
+        note(f"hint: `pitboss log {paths.run_id}` lists its sessions")
     for line in followed(EventFollower(paths).new_lines, ended=ended):
         write_line(line)

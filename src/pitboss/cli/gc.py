@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import timedelta
 
+    from pitboss.workers.remote_leftovers import RemoteLeftovers
+
 
 @command()
 @argument("run_ids", nargs=-1, metavar="[RUN_ID]...", required=False, shell_complete=completing.run_ids)
@@ -30,10 +32,12 @@ def gc(
     Records, summaries, reports and whatever was set aside stay; what a working copy still holds is rescued first. A run
     that can be resumed is left alone for 30 days, or as long as --older-than says, unless you name it. What it left on
     [workers] remote is brought here, then deleted there. --refs with a RUN_ID deletes all of its refs, landed or not.
+    On a terminal it asks before it removes what younger runs printed, unless you say which or how old.
     """
     from pathlib import Path
 
     from pitboss.cli.shared import tidying
+    from pitboss.cli.shared.extras import has_terminal
     from pitboss.core.garbage import Wish
     from pitboss.git.repo import Repo
     from pitboss.screens.output import write_json
@@ -44,11 +48,17 @@ def gc(
     repo = Repo.discover(Path.cwd(), purpose="collecting garbage")
     named = dict.fromkeys(find_run(repo.root, run_id).run_id for run_id in run_ids)
     wish = Wish(older_than=older_than, named=frozenset(named))
-    with nullcontext() if dry_run else RunLock.acquire(*lock_paths(repo.root), run_id=None):
+
+    def survey(remote: RemoteLeftovers | None) -> list[tidying.Tidying]:
         runs = [run for run in list_runs(repo.root) if not named or run.run_id in named]
+        return tidying.survey(repo, runs, wish, remote, with_refs=refs)
+
+    unasked = dry_run or as_json or named or older_than is not None or not has_terminal()
+    if not unasked and not tidying.agreed(survey(None)):
+        return 0
+    with nullcontext() if dry_run else RunLock.acquire(*lock_paths(repo.root), run_id=None):
         remote = tidying.look_at_remote(repo)
-        found = tidying.survey(repo, runs, wish, remote, with_refs=refs)
-        done = [each if dry_run else tidying.tidied(repo, each, remote) for each in found]
+        done = [each if dry_run else tidying.tidied(repo, each, remote) for each in survey(remote)]
     if as_json:
         write_json([tidying.as_json(each, done=not dry_run) for each in done])
     else:

@@ -15,7 +15,9 @@ from pitboss.core.measures import duration, spent
 from pitboss.git.default_branch import default_tips
 from pitboss.git.repo import Repo
 from pitboss.landing.accepted import Findings, accepted_sessions
-from pitboss.screens.output import Ink, columns, paint, say, write_json
+from pitboss.screens.columns import Column
+from pitboss.screens.output import Ink, paint, say, write_json
+from pitboss.screens.table import say_table
 from pitboss.store.past_sessions import AllSessions
 
 if TYPE_CHECKING:
@@ -24,8 +26,18 @@ if TYPE_CHECKING:
 
     from pitboss.core.history import PastSession, SessionId
 
-_AMOUNTS = ("SESSIONS", "LANDED", "ACCEPTED", "BARREN", "COST", "PER LANDED", "PER ACCEPTED", "MEDIAN")
-_TREND, _FAILURES = "TREND", "FAILURES"
+_COLUMNS = (
+    Column("SESSIONS", 8, 12, right=True),
+    Column("LANDED", 6, 12, right=True),
+    Column("ACCEPTED", 8, 12, right=True),
+    Column("BARREN", 6, 12, right=True, gives_way=4),
+    Column("COST", 4, 12, right=True),
+    Column("PER LANDED", 10, 12, right=True, gives_way=1),
+    Column("PER ACCEPTED", 12, 12, right=True),
+    Column("MEDIAN", 6, 12, right=True, gives_way=3),
+    Column("TREND", 5, 20, gives_way=5),
+    Column("FAILURES", 8, 1000, gives_way=2, grows=True),
+)
 _ALL = "all"
 
 
@@ -96,15 +108,7 @@ def _print(by: By, groups: list[tuple[str, list[PastSession]]], accepted: frozen
     if len(groups) > 1:
         everything = [each for _, some in groups for each in some]
         rows.append((summed(_ALL, everything, accepted), trend(everything)))
-    table = [(by.upper(), *_AMOUNTS, _TREND, _FAILURES), *(_row(group, line) for group, line in rows)]
-    widths = columns(table)
-    for number, row in enumerate(table):
-        name, *amounts, line, failures = row
-        cells = [name.ljust(widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(amounts, widths[1:-2], strict=True)]
-        cells += [line.ljust(widths[-2]), failures]
-        said = "  ".join(cells).rstrip()
-        say(paint(said, Ink.FAINT) if number == 0 else said)
+    say_table((Column(by.upper(), 6, 30), *_COLUMNS), [_row(group, line) for group, line in rows])
     for line in _legend([group for group, _ in rows]):
         say(paint(line, Ink.FAINT))
 

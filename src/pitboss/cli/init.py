@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.cli.shared.declare import command
-from pitboss.cli.shared.extras import has_terminal
+from pitboss.cli.shared.extras import answered_yes, has_terminal
 from pitboss.cli.shared.project import create, in_git, project_root, template
 from pitboss.core.embed import one_line
 from pitboss.errors import CommandError, StartError
@@ -24,7 +24,7 @@ _SECTION = "[sandbox]\n"
 _OFF, _ON = '#mode = "off"\n', 'mode = "bwrap"\n'
 _QUESTION = (
     "A sandbox works here: agents, hooks and tests would write only their tree and caches, and see no keys.",
-    "Tests that need docker's socket or files in HOME fail in it; docs/sandbox.md says what else it stops.",
+    "Tests that need docker's socket or files in HOME fail in it; `pitboss demo --sandbox bwrap` shows a run in it.",
 )
 
 
@@ -97,14 +97,9 @@ def _configured() -> str:
 
 
 def _agreed() -> bool:
-    """Ask; no answer means no."""
-    import sys
-
     for line in _QUESTION:
         note(line)
-    sys.stderr.write("Switch it on? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return answered_yes("Switch it on?")
 
 
 def _make_folders(root: Path) -> Iterator[str]:

@@ -35,7 +35,8 @@ def try_notices(as_json: bool) -> int:
     config = load_config(root)
     if config.notify.is_unset:
         raise CommandError(
-            "no notices are set up: config.toml has no [notify]", hint="docs/notices.md says how to add it"
+            "no notices are set up: config.toml has no [notify]",
+            hint="add `[notify]` with `urls` or `command` to .pitboss/config.toml",
         )
     _require_trust(root, config)
     results = TrialNotice(root, config, os.environ).results()

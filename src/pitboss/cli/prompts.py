@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +19,16 @@ from pitboss.core.prompt_import import Imported, import_prompt
 from pitboss.core.prompt_template import new_prompt, unedited
 from pitboss.core.slash_commands import unexpanded
 from pitboss.errors import CommandError
-from pitboss.screens.output import columns, fields, note, path_in_words, say, write_json
+from pitboss.screens.columns import Column
+from pitboss.screens.output import fields, note, path_in_words, say, write_json
+from pitboss.screens.table import say_table
 from pitboss.store import paths
 from pitboss.store.config import load_config
 from pitboss.store.library import configured_prompts_dir, discover_prompts, find_prompt
 from pitboss.store.user_text import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from pitboss.core.prompt import PromptDoc
     from pitboss.errors import Problem
@@ -34,7 +37,11 @@ if TYPE_CHECKING:
 SKILL = "SKILL.md"
 """The file that makes a folder a skill."""
 
-_HEADINGS = ("NAME", "SOURCE", "WEIGHT", "EVERY", "VERIFY", "PATH")
+_COLUMNS = (
+    Column("NAME", 4, 40),
+    *(Column(head, len(head), 10) for head in ("SOURCE", "WEIGHT", "EVERY", "VERIFY")),
+    Column("PATH", 10, 1000, grows=True, keeps_end=True),
+)
 
 _prompts_dir = option(
     "--prompts-dir",
@@ -61,7 +68,7 @@ def list_prompts(prompts_dir: Path | None, as_json: bool) -> int:
     if as_json:
         write_json(_listing(library))
     elif library.prompts:
-        _print_table([_HEADINGS, *(_row(prompt) for prompt in library.prompts.values())])
+        say_table(_COLUMNS, [_row(prompt) for prompt in library.prompts.values()])
     else:
         say("no prompts discovered")
     if not as_json:
@@ -117,7 +124,7 @@ def validate(prompts_dir: Path | None) -> int:
     empty = [problem for prompt in good if (problem := unedited(prompt))]
     bad_files = _print_errors([*library.problems, *empty])
     _warn(good)
-    say(f"{len(good) - len(empty) + len(library.shadowed)} prompt(s) ok, {bad_files} error(s)")
+    say(_counted(len(good) - len(empty) + len(library.shadowed), bad_files))
     return 1 if bad_files else 0
 
 
@@ -199,12 +206,6 @@ def _row(prompt: PromptDoc) -> tuple[str, ...]:
     return (meta.name, prompt.source_kind, str(meta.weight), str(meta.every), _spelled(meta.verify), path)
 
 
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = columns(rows)
-    for row in rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-
-
 def _print_shadowed(shadowed: Iterable[Shadowed]) -> None:
     for hidden in shadowed:
         note(f"note: '{hidden.name}' in {hidden.path} is not used: {hidden.used_path} comes first")
@@ -217,6 +218,13 @@ def _print_errors(problems: Iterable[Problem]) -> int:
         note(f"error: {file}: {'; '.join(map(_why, found))}")
         bad_files += 1
     return bad_files
+
+
+def _counted(good: int, bad: int) -> str:
+    """How many files are good and bad; elsewhere than on a terminal, in the words that scripts look for (SPEC 8)."""
+    if not sys.stdout.isatty():
+        return f"{good} prompt(s) ok, {bad} error(s)"
+    return f"{good} {'prompt' if good == 1 else 'prompts'} ok, {bad} {'error' if bad == 1 else 'errors'}"
 
 
 def _warn(good: Iterable[PromptDoc]) -> None:

@@ -11,17 +11,25 @@ from pitboss.cli.shared.given import path as a_path
 from pitboss.cli.shared.project import project_root
 from pitboss.core.embed import one_line
 from pitboss.errors import CommandError
-from pitboss.screens.output import columns, note, path_in_words, say, when, write_json
+from pitboss.screens.columns import Column
+from pitboss.screens.output import note, path_in_words, say, when, write_json
+from pitboss.screens.table import say_table
 from pitboss.store.claims import claimed
 from pitboss.store.queue import waiting, withdraw
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from pitboss.store.queue import QueuedTask
 
-_HEADINGS = ("ID", "QUEUED", "NAME", "AGENT", "RUNS", "DESCRIPTION")
+_COLUMNS = (
+    Column("ID", 2, 40),
+    Column("QUEUED", 6, 40),
+    Column("NAME", 4, 30, gives_way=2),
+    Column("AGENT", 5, 20),
+    Column("RUNS", 4, 20, gives_way=1),
+    Column("DESCRIPTION", 12, 1000, grows=True),
+)
 _DESCRIPTION_CHARS = 60
 
 queue = DeclaredGroup("queue", "Queue one-off tasks for the live run or the next one.")
@@ -78,7 +86,7 @@ def list_tasks(as_json: bool) -> int:
         ]
         write_json({"tasks": [_described(task) for task in found.tasks], "problems": problems})
     elif found.tasks:
-        _print_table([_HEADINGS, *(_row(task) for task in found.tasks)])
+        say_table(_COLUMNS, [_row(task) for task in found.tasks])
     else:
         say("no tasks are queued")
     for problem in found.problems:
@@ -148,12 +156,6 @@ def _row(task: QueuedTask) -> tuple[str, ...]:
     alone = "beside others" if meta.parallel_safe else "alone"
     described = one_line(meta.description, _DESCRIPTION_CHARS)
     return (task.id, when(queued_at, datetime.now(UTC)), meta.name, agent, alone, described)
-
-
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
-    widths = columns(rows)
-    for row in rows:
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _printable(text: str | None) -> str:

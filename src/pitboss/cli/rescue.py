@@ -11,6 +11,7 @@ from pitboss.cli.shared.chosen import chosen_run
 from pitboss.cli.shared.declare import DeclaredGroup, argument, option
 from pitboss.cli.shared.project import project_root
 from pitboss.core.embed import clean, one_line
+from pitboss.core.needs import after_applying
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.settling import in_words
 from pitboss.errors import CommandError
@@ -22,6 +23,7 @@ from pitboss.screens.output import columns, note, say, when, write_diff, write_j
 _SUBJECT = lazy_pattern(r"\[pitboss/grind\] rescue of (\S+) session-\d+ \(.*\)")
 """The subject of a commit that pitboss made; apart from the prompt, the ref says all of this."""
 
+_APPLIED = "applied"
 _LONGEST_WHY = 160
 """Characters."""
 
@@ -37,13 +39,13 @@ def ls(*, run_id: str | None, as_json: bool) -> None:
     run = chosen_run(project_root(), run_id) if run_id is not None else None
     repo = _repo()
     found = refs.list_rescued(repo, run)
-    why = rescued_work.reasons(repo, found)
+    why, applied = rescued_work.reasons(repo, found), rescued_work.applied_refs(repo, found)
     if as_json:
-        write_json([_as_json(rescued, why[rescued.ref]) for rescued in found])
+        write_json([_as_json(each, why[each.ref], applied=each.ref in applied) for each in found])
     elif not found:
         say("nothing was rescued")
     else:
-        _print(found, why, datetime.now(UTC))
+        _print(found, why, applied)
 
 
 @rescue.command()
@@ -72,6 +74,7 @@ def apply(*, ref: str) -> None:
     for path in done.changed:
         say(f"changed {one_line(path)}")
     say(f"applied {rescued.short_name}: {_files(len(done.changed))} changed, nothing committed")
+    note(f"next: {after_applying(rescued.short_name)}")
 
 
 @rescue.command()
@@ -104,16 +107,18 @@ def _files(count: int) -> str:
     return "1 file" if count == 1 else f"{count} files"
 
 
-def _print(found: tuple[refs.Rescued, ...], why: dict[str, str | None], now: datetime) -> None:
+def _print(found: tuple[refs.Rescued, ...], why: dict[str, str | None], applied: frozenset[str]) -> None:
+    now = datetime.now(UTC)
     rows = [(r.short_name, r.oid[:7], when(r.made_at, now), _subject(r)) for r in found]
     widths = columns(rows)
     for rescued, row in zip(found, rows, strict=True):
         say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-        if reason := one_line(in_words(why[rescued.ref] or ""), _LONGEST_WHY):
-            say(f"    {reason}")
+        reason = one_line(in_words(why[rescued.ref] or ""), _LONGEST_WHY)
+        if said := "; ".join(filter(None, (_APPLIED if rescued.ref in applied else "", reason))):
+            say(f"    {said}")
 
 
-def _as_json(rescued: refs.Rescued, why: str | None) -> dict[str, object]:
+def _as_json(rescued: refs.Rescued, why: str | None, *, applied: bool) -> dict[str, object]:
     return {
         "ref": rescued.ref,
         "name": rescued.short_name,
@@ -121,4 +126,5 @@ def _as_json(rescued: refs.Rescued, why: str | None) -> dict[str, object]:
         "subject": rescued.subject,
         "made_at": rescued.made_at,
         "why": why,
+        "applied": applied,
     }

@@ -122,7 +122,7 @@ def _nothing_kept(paths: RunPaths, seq: int, view: str) -> CommandError:
         "verify": ("output of tests", "its prompt does not set `verify`"),
         "hooks": ("output of hooks", "no hook ran"),
     }[view]
-    why = f'none is kept when {when}, or with `transcript_retention = "keep_none"`'
+    why = f'none is kept when {when}, with `transcript_retention = "keep_none"`, or after `pitboss gc`'
     gone = "it was removed with the run's directory; only the run's records are kept"
     return CommandError(
         f"run {paths.run_id} has no {what} of session {seq}", hint=why if is_folder(paths.root) else gone

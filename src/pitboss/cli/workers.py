@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 from pitboss.cli.shared.declare import argument, command, option
 from pitboss.cli.shared.given import folder, scheduler
 from pitboss.errors import CommandError
-from pitboss.screens.output import Ink, columns, paint, say, write_json
+from pitboss.screens.columns import Column
+from pitboss.screens.output import say, write_json
+from pitboss.screens.table import say_table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +19,17 @@ if TYPE_CHECKING:
     from pitboss.workers.cluster import Membership
     from pitboss.workers.roster import WorkerInfo
 
-_HEADER = ("WORKER", "HOST", "PID", "SLOTS", "VERSION", "SESSIONS", "FINISHED", "SEEN", "AGENTS")
+_COLUMNS = (
+    Column("WORKER", 6, 40),
+    Column("HOST", 4, 30),
+    Column("PID", 3, 12, gives_way=4),
+    Column("SLOTS", 5, 6),
+    Column("VERSION", 7, 20, gives_way=3),
+    Column("SESSIONS", 8, 20),
+    Column("FINISHED", 8, 10, gives_way=2),
+    Column("SEEN", 4, 12),
+    Column("AGENTS", 10, 1000, gives_way=1, grows=True),
+)
 
 
 @command(asks_click=True)
@@ -131,11 +143,7 @@ def _as_json(worker: WorkerInfo) -> dict[str, object]:
 
 
 def _print(found: tuple[WorkerInfo, ...]) -> None:
-    rows = [_HEADER, *map(_row, found)]
-    widths = columns(rows)
-    for number, row in enumerate(rows):
-        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        say(paint(line, Ink.FAINT) if number == 0 else line)
+    say_table(_COLUMNS, [*map(_row, found)])
     for worker in found:
         if worker.unfit is not None:
             say(f"{worker.name} gets no session: {worker.unfit}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
+from pitboss.core.measures import exact_money, money, stamp
 from pitboss.typed import from_builtins
 
 if TYPE_CHECKING:
@@ -106,13 +107,15 @@ def used_up(
         yield _exceeded("max-iterations", f"{iterations} >= {caps.max_iterations}", f"{more}")
     if caps.until is not None and now >= caps.until:
         more_time = _span(caps.until - (started_at or caps.until))
-        yield _exceeded("until", f"{_stamp(now)} >= {_stamp(caps.until)}", more_time)
+        yield _exceeded("until", f"{stamp(now)} >= {stamp(caps.until)}", more_time)
     if caps.max_tokens is not None and used.tokens >= caps.max_tokens:
         more = used.tokens + max(1, caps.max_tokens)
         yield _exceeded("max-tokens", f"{used.tokens} >= {caps.max_tokens}", f"{more}")
     if caps.max_cost_usd is not None and used.cost_usd >= caps.max_cost_usd:
         more_usd = math.ceil((used.cost_usd + (caps.max_cost_usd or 1.0)) * 100) / 100
-        yield _exceeded("max-cost", f"${used.cost_usd:.4f} >= ${caps.max_cost_usd:.4f}", f"{more_usd:.2f}")
+        yield _exceeded(
+            "max-cost", f"{exact_money(used.cost_usd)} >= {exact_money(caps.max_cost_usd)}", f"{more_usd:.2f}"
+        )
 
 
 def expected_cost(spend_per_prompt: Mapping[str, PromptSpend], prompt: str) -> float:
@@ -175,14 +178,10 @@ def _nearing_count(cap: str, used: int, limit: int | None) -> list[Exceeded]:
 def _nearing_cost(used: float, limit: float | None) -> list[Exceeded]:
     if limit is None or not NEARING_SHARE * limit <= used < limit:
         return []
-    return _nearing("max-cost", f"${used:.4f} of ${limit:.4f}")
+    return _nearing("max-cost", f"{money(used)} of {money(limit)}")
 
 
 def _nearing_time(until: datetime | None, started_at: datetime, now: datetime) -> list[Exceeded]:
     if until is None or not until > now >= started_at + (until - started_at) * NEARING_SHARE:
         return []
-    return _nearing("until", f"{_stamp(now)} of {_stamp(until)}")
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _nearing("until", f"{stamp(now)} of {stamp(until)}")

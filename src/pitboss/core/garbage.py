@@ -55,6 +55,11 @@ def fate(run_id: str, state: RunState | None, wish: Wish, *, live: bool, now: da
     return RunFate.RESUMABLE if resumable else RunFate.YOUNG
 
 
+def is_young(state: RunState, now: datetime) -> bool:
+    """Whether people may still want to look at what a run printed."""
+    return now - state.last_updated_at < timedelta(days=RESUMABLE_DAYS)
+
+
 def dispensable(
     refs: Iterable[str], others: Iterable[str], is_within: Callable[[str, list[str]], bool], *, named: bool
 ) -> list[str]:

@@ -115,7 +115,7 @@ def gauges(caps: Caps, used: Used, *, started_at: datetime, now: datetime) -> tu
 
 
 def gauge_words(gauge: Gauge, clock: ClockFace) -> str:
-    """`12 of 40 sessions`, `$0.2500+ of $1.0000`, `cost unknown`, `1.2k tokens`, `until 23:30`, `3h05m`.
+    """`12 of 40 sessions`, `$0.25+ of $1.00`, `cost unknown`, `1.2k tokens`, `until 23:30`, `3h05m`.
 
     `clock` writes a time.
     """

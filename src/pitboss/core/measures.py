@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
+
+_MOST_PLACES = 6
+"""Decimals of the smallest amount that is told apart from another: a ten-thousandth of a cent."""
 
 ClockFace = Callable[[datetime], str]
 """How a screen writes a time: local on a terminal, in UTC for programs."""
@@ -40,15 +44,33 @@ def age(moment: datetime, now: datetime) -> str:
 
 
 def money(usd: float) -> str:
-    """US dollars to a hundredth of a cent: `$0.0123`."""
+    """US dollars for people: `$12.30`, `$0.00`; below a cent two digits that count, never a false zero: `$0.0031`."""
+    if usd <= 0 or usd >= 0.00995:
+        return f"${usd:.2f}"
+    places = min(1 - math.floor(math.log10(usd)), _MOST_PLACES)
+    words = f"{usd:.{places}f}".rstrip("0")
+    return f"under ${10.0**-places:.{places}f}" if words == "0." else f"${words}"
+
+
+def exact_money(usd: float) -> str:
+    """US dollars to a hundredth of a cent: `$0.0123`, where programs read it or amounts are compared."""
     return f"${usd:.4f}"
 
 
 def spent(usd: float, *, known: bool) -> str:
-    """Money that may be a lower bound: `$0.0123`, `$0.0123+` (or more), or `unknown`, never a false zero."""
+    """Money that may be a lower bound: `$1.23`, `$1.23+` (or more), or `unknown`, never a false zero."""
+    return _spent(usd, money, known=known)
+
+
+def exactly_spent(usd: float, *, known: bool) -> str:
+    """As `spent`, to a hundredth of a cent."""
+    return _spent(usd, exact_money, known=known)
+
+
+def _spent(usd: float, words: Callable[[float], str], *, known: bool) -> str:
     if known:
-        return money(usd)
-    return f"{money(usd)}+" if usd > 0 else "unknown"
+        return words(usd)
+    return f"{words(usd)}+" if usd > 0 else "unknown"
 
 
 def tokens(count: int) -> str:

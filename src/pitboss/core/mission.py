@@ -65,6 +65,11 @@ class Mission(msgspec.Struct, frozen=True, kw_only=True):
         return self.selection.workers or self.config.workers.address
 
     @property
+    def needs_copies(self) -> bool:
+        """Whether sessions may work in working copies of their own on this machine."""
+        return not self.in_place or self.max_parallel > 1
+
+    @property
     def in_place(self) -> bool:
         """Whether sessions that run alone work in the user's tree."""
         return self.config.grind.mode == "in-place"

@@ -69,11 +69,12 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
 class InGit(msgspec.Struct, frozen=True, kw_only=True):
     """What git knows of a run's work: the rescue refs that are still there, and how many of its commits `onto` lacks.
 
-    Each ref is there with its session, if its name says one.
-    `onto` is the branch that the run began on, else another that its work may go to; None if there is none.
+    Each ref is there with its session, if its name says one; `applied` are those whose work a person has brought into
+    the tree. `onto` is the branch that the run began on, else another that its work may go to; None if there is none.
     """
 
     rescued: dict[str, int | None] = {}
+    applied: frozenset[str] = frozenset()
     onto: str | None = None
     not_landed: int = 0
 
@@ -175,7 +176,7 @@ def _of_sessions(found: Situation) -> Iterator[Need]:
 
 
 def _of_session(found: Situation, record: SessionRecord) -> Iterator[Need]:
-    refs = _kept(found.git, record)
+    refs = _waiting(found.git, record)
     who, why = f"session {record.seq} ({one_line(record.prompt)})", _why(record)
     file = found.tasks.get(record.queued or "")
     if file is not None and _task_not_done(record):
@@ -183,7 +184,7 @@ def _of_session(found: Situation, record: SessionRecord) -> Iterator[Need]:
         what = f"{who}: the queued task was not done, and does not run again by itself"
         yield _need(NeedKind.TASK, what, why, again, seq=record.seq)
     if record.rescue and not refs:
-        return  # somebody has dropped it
+        return  # somebody has applied or dropped it
     if _failed_tests(record):
         tests = f"pitboss show {found.run_id} {record.seq} --verify"
         yield _need(NeedKind.VERIFY, f"{who} did not pass the tests", why, tests, seq=record.seq)
@@ -200,8 +201,11 @@ def _of_session(found: Situation, record: SessionRecord) -> Iterator[Need]:
         yield _need(NeedKind.LOST, what, why, f"pitboss show {found.run_id} {record.seq}", seq=record.seq)
 
 
-def _kept(git: InGit | None, record: SessionRecord) -> tuple[str, ...]:
-    """The rescue refs of a session that are still there; no record names those of a worker that came back late."""
+def _waiting(git: InGit | None, record: SessionRecord) -> tuple[str, ...]:
+    """The rescue refs of a session that nobody has applied or dropped.
+
+    No record names those of a worker that came back late.
+    """
     if git is None:
         return record.rescue
     named = (
@@ -209,7 +213,7 @@ def _kept(git: InGit | None, record: SessionRecord) -> tuple[str, ...]:
         if _lost(record)
         else record.rescue
     )
-    return tuple(ref for ref in named if ref in git.rescued)
+    return tuple(ref for ref in named if ref in git.rescued and ref not in git.applied)
 
 
 def _rescued(record: SessionRecord, refs: int) -> str:
@@ -254,6 +258,11 @@ def _need(kind: NeedKind, what: str, why: str | None, command: str, *, seq: int 
         command=command,
         seq=seq,
     )
+
+
+def after_applying(name: str) -> str:
+    """What to do with the ref `name` (RUN_ID/session-NNNN) once its work is in the tree."""
+    return f"commit it; then `pitboss rescue drop {_quoted(name)}` takes it off the list"
 
 
 def _quoted(word: str) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.agent import AgentOutcome
+from pitboss.core.measures import exact_money
 from pitboss.core.retry import Again, Fallback, Restart, Tries, fallback, next_attempt
 from pitboss.core.session import Reason, SessionStatus, Verdict
 from pitboss.core.usage import Usage
@@ -118,7 +119,9 @@ class Retrying:
         cap, cost_usd = self._orders.cap_usd(job.session), (job.billed + job.used).cost_usd
         if cap is None or cost_usd < cap:
             return None
-        return Verdict(SessionStatus.ERROR, Reason.COST_CAP.because(f"${cost_usd:.4f} >= ${cap:.4f}"))
+        return Verdict(
+            SessionStatus.ERROR, Reason.COST_CAP.because(f"{exact_money(cost_usd)} >= {exact_money(cap)}")
+        )
 
 
 class _Job:

@@ -98,6 +98,7 @@ class Run:
         """Refuse whatever `start` would refuse about git and the tree; raises StartError, changes nothing (SPEC 5)."""
         from pitboss.engine.start import check_ready
 
+        self._refuse_linked_folder()
         return check_ready(self._builder.branch(run_branch(self._builder.run_id)), self._repo.root)
 
     def start(self) -> int:
@@ -189,6 +190,7 @@ class Run:
             allow_prompt_changes=mission.allow_prompt_changes,
         )
         self._put_settings_back(rundir)
+        self._refuse_linked_folder()
         dead, facts, repairs = examine(
             rundir,
             self._repo,
@@ -219,6 +221,12 @@ class Run:
             was_stopped=dead.state is not None and dead.state.status is RunStatus.ABORTED,
         )
         return parts, past
+
+    def _refuse_linked_folder(self) -> None:
+        if self._mission.needs_copies:
+            from pitboss.landing.worktrees import refuse_linked_folder
+
+            refuse_linked_folder(self._repo)
 
     def _refuse_unclean(self, dead: DeadRun) -> None:
         """Refuse a tree still dirty after sessions in slots, whose landing may have made it so, have settled."""

@@ -40,6 +40,11 @@ class Rescued(msgspec.Struct, frozen=True, kw_only=True):
         return self.ref.removeprefix(f"{RESCUE_REFS}/")
 
     @property
+    def last_name(self) -> str:
+        """The last part of the ref: session-NNNN."""
+        return self.short_name.rpartition("/")[2]
+
+    @property
     def run_id(self) -> str:
         """The run that kept it."""
         return self.short_name.partition("/")[0]

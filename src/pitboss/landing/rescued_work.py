@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.errors import CommandError
+from pitboss.errors import CommandError, StorageError
 from pitboss.git.merge import changed_paths, merge_trees
 from pitboss.landing.refs import run_branch
 from pitboss.landing.rescue_refs import list_rescued, why_kept
+from pitboss.store.applied import applied, note_applied
 from pitboss.store.catalogue import readable_log
 from pitboss.store.log import iter_records
+from pitboss.store.opening import is_folder
+from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pitboss.git.repo import Repo
     from pitboss.landing.rescue_refs import Rescued
 
@@ -79,8 +85,8 @@ def show(repo: Repo, rescued: Rescued) -> bytes:
 def apply(repo: Repo, rescued: Rescued) -> Applied:
     """Bring a ref's changes into the current, clean tree, uncommitted, by three-way merge (SPEC 8).
 
-    All or nothing: on conflict the conflicting paths are returned and the tree is as it was.
-    Raises CommandError when the tree is not clean.
+    All or nothing: on conflict the conflicting paths are returned and the tree is as it was. From then on the ref
+    counts as applied. Raises CommandError when the tree is not clean.
     """
     status = repo.status()
     if status.dirty or status.unborn:
@@ -99,7 +105,23 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
             f"cannot apply {rescued.short_name}: {done.stderr.decode(errors='replace').strip()}"
         )
     repo.git("read-tree", "-m", "HEAD")
+    _note(repo, rescued)
     return Applied(changed=tuple(sorted(changed)))
+
+
+def applied_refs(repo: Repo, found: Iterable[Rescued]) -> frozenset[str]:
+    """Those of the refs whose work, as it is now, has been applied in this working tree."""
+    refs = tuple(found)
+    noted = {run_id: applied(RunPaths(repo.root, run_id)) for run_id in {each.run_id for each in refs}}
+    return frozenset(each.ref for each in refs if noted[each.run_id].get(each.last_name) == each.oid)
+
+
+def _note(repo: Repo, rescued: Rescued) -> None:
+    """Note that the work was applied, if there still is a run to note it in."""
+    paths = RunPaths(repo.root, rescued.run_id)
+    if is_folder(paths.root):
+        with suppress(StorageError):  # the work is in the tree all the same
+            note_applied(paths, rescued.last_name, rescued.oid)
 
 
 def reasons(repo: Repo, found: tuple[Rescued, ...]) -> dict[str, str | None]:

@@ -57,7 +57,7 @@ class RescuedWork(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of something a person asked for; `hint` says what to do if it was not `done`."""
+    """What became of something a person asked for; `hint` says what to do next, or instead."""
 
     done: bool
     text: str

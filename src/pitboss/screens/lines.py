@@ -70,7 +70,7 @@ def with_queued(prompt: str, queued: str | None) -> str:
 
 
 def cost_in_words(usd: float, *, known: bool) -> str:
-    """What something cost: `$0.0123`, `cost unknown`, or empty if it was free."""
+    """What something cost: `$1.23`, `cost unknown`, or empty if it was free."""
     cost = spent(usd, known=known)
     return "" if known and not usd else cost.replace("unknown", "cost unknown")
 

@@ -7,6 +7,7 @@ import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.terminal import visible_json
 from pitboss.screens.terminal import colored, goes_to_file, legible
 
@@ -27,6 +28,8 @@ class Ink(StrEnum):
     FAINT = "2"
     STRONG = "1"
 
+
+_STAMP = lazy_pattern(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 _DIFF_INK = {
     "+": Ink.GOOD,
@@ -57,12 +60,24 @@ def clock(moment: datetime, stream: TextIO | None = None) -> str:
         from pitboss.core.measures import stamp
 
         return stamp(moment)
+    return local(moment)
+
+
+def local(moment: datetime) -> str:
+    """A time here, to the second, with its zone: `2026-11-26 03:10:00 CET`."""
     return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def clock_face(stream: TextIO | None = None) -> ClockFace:
     """How times are written on `stream`, as `clock` does."""
     return lambda moment: clock(moment, stream)
+
+
+def in_its_times(text: str, stream: TextIO | None = None) -> str:
+    """A sentence of ours whose times are those of programs, with times as `clock` writes them."""
+    from datetime import datetime
+
+    return _STAMP.sub(lambda found: clock(datetime.fromisoformat(found[0]), stream), text)
 
 
 def when(moment: datetime, now: datetime) -> str:

@@ -34,7 +34,7 @@ from pitboss.core.words.deeds import deed_news
 from pitboss.core.words.endings import ending
 from pitboss.core.words.phases import flight_words, phase_words
 from pitboss.screens.lines import budget_parts, need_lines, session_lines, with_queued
-from pitboss.screens.output import Ink, clock_face, note, paint
+from pitboss.screens.output import Ink, clock_face, in_its_times, note, paint
 from pitboss.screens.patient import LAST_WORDS_S, hurry
 
 if TYPE_CHECKING:
@@ -87,13 +87,13 @@ class PlainProgress:
             case RunStarted():
                 return _run_started(event, self.view)
             case Repaired(text=text):
-                return [text]
+                return [in_its_times(text, sys.stderr)]
             case SessionStarted():
                 return [_session_started(event)]
             case SessionEnded(record=record):
                 return session_lines(record, sys.stderr)
             case Warned(text=text):
-                return [warning(text)]
+                return [warning(in_its_times(text, sys.stderr))]
             case Aborting():
                 return [warning(deed_line(event, self.view))]
             case Draining() | Paused() | Unpaused() | CapsChanged() | Skipping():

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.core.needs import InGit
+from pitboss.core.needs import InGit, after_applying
 from pitboss.core.terminal import visible
 from pitboss.core.touched import TouchedFile
 from pitboss.screens.desk import Changes, Reply, RescuedWork
@@ -68,7 +68,8 @@ class ScriptedDesk:
         self.applied.append(work.ref)
         count = len(self._script.rescued_changes.get(work.ref, Changes()).files)
         files = "1 file" if count == 1 else f"{count} files"
-        return Reply(done=True, text=f"applied {work.name}: {files} changed, nothing committed")
+        text = f"applied {work.name}: {files} changed, nothing committed"
+        return Reply(done=True, text=text, hint=after_applying(work.name))
 
     def queue_task(self, text: str) -> Reply:
         """See `Desk.queue_task`."""
@@ -80,7 +81,9 @@ class ScriptedDesk:
     def in_git(self, state: RunState) -> InGit:
         """See `Desk.in_git`."""
         kept = {work.ref: work.seq for work in self.rescued(state.run_id)}
-        return InGit(rescued=kept, onto=self._script.onto, not_landed=self._script.not_landed)
+        applied = frozenset(self.applied) & frozenset(kept)
+        onto, missing = self._script.onto, self._script.not_landed
+        return InGit(rescued=kept, applied=applied, onto=onto, not_landed=missing)
 
     def touched(self, records: Sequence[SessionRecord]) -> dict[int, tuple[TouchedFile, ...]]:
         """See `Desk.touched`."""

@@ -70,6 +70,7 @@ class RunPaths:
     """The files of one run. `repo` is the root of the repository."""
 
     __slots__ = (
+        "applied",
         "control",
         "ended",
         "events",
@@ -116,6 +117,7 @@ class RunPaths:
         self.runner_log = self.root / "runner.log"
         self.switch = self.root / "switch"
         self.review = self.root / "review.json"
+        self.applied = self.root / "applied"
         self.task = self.root / TASK_FILENAME
         self.queued = self.root / "queue"
         self.workers = self.root / "workers.json"

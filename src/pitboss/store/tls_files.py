@@ -28,8 +28,6 @@ LIFE = timedelta(days=3650)
 _SKEW = timedelta(days=1)
 """How far the clock of a machine may be behind that of the one that made the files."""
 
-_WITHOUT = "docs/explain/workers.md shows how openssl makes the same files"
-
 
 class TlsFiles(NamedTuple):
     """Where they are: the authority's certificate, this side's, and its key, all PEM."""
@@ -126,7 +124,7 @@ def _generated(now: datetime) -> tuple[bytes, bytes, bytes]:
     except ModuleNotFoundError:
         raise CommandError(
             "making certificates needs the package cryptography",
-            hint=f"`pip install 'pitboss[workers]'`; or {_WITHOUT}",
+            hint="`pip install 'pitboss[workers]'`; or make `ca.pem`, `cert.pem` and `key.pem` with openssl",
         ) from None
     authority_key, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = _certificate("pitboss workers", authority_key, None, authority_key, now)

@@ -14,8 +14,8 @@ from pitboss.core.events import Phase
 from pitboss.core.session import SessionStatus
 from pitboss.core.timeline import Lane, Span, Stretch
 from pitboss.core.view import Flight
+from pitboss.screens.columns import Column, widths
 from pitboss.screens.output import Ink
-from pitboss.screens.tui.columns import Column, widths
 from pitboss.screens.tui.layout import is_roomy, shares
 from pitboss.screens.tui.night import night
 from pitboss.screens.tui.pager import wrapped
@@ -135,7 +135,7 @@ def test_the_lanes_show_sessions_waits_tests_and_how_each_ended() -> None:
     rows = night(lanes, at[12], lambda moment: f"{moment:%H:%M}", 60)
 
     assert ["".join(piece.text for piece in row).rstrip() for row in rows] == [
-        "           ╷17:00          ╷17:39          ╷18:18",
+        "           ╷17:00      ╷17:30      ╷18:00      ╷18:30",
         "your tree  1━━━━━━━░░░░░░░░▒▒▒▒▒━━━✓···2━━━━━━━✗············",
         "slot-1     3━━━━━━━━━━━✗···························4━━━━━━━●",
         "",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textual.app import App
 
 from pitboss.screens import tui
-from pitboss.screens.tui.columns import Column
+from pitboss.screens.columns import Column
 from pitboss.screens.tui.output_pane import OutputPane
 from pitboss.screens.tui.pieces import Piece
 from pitboss.screens.tui.table import RowTable

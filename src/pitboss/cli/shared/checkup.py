@@ -19,14 +19,15 @@ from pitboss.core.condition import Condition, condition
 from pitboss.core.config import AgentSettings, Config, SandboxMode
 from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment
-from pitboss.core.measures import stamp
 from pitboss.core.slash_commands import unexpanded
+from pitboss.core.worker import fixer, implementer
 from pitboss.errors import InputError, PitbossError
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
 from pitboss.git.whereabouts import OLDEST_GIT
 from pitboss.pricing import table_version
 from pitboss.process import capture
+from pitboss.screens.output import clock
 from pitboss.store.catalogue import list_runs, run_of
 from pitboss.store.config import load_config
 from pitboss.store.git_dir import lock_paths
@@ -43,6 +44,9 @@ if TYPE_CHECKING:
 LITTLE_DISK = 1 << 30
 HARDLY_ANY_DISK = 100 << 20
 
+_NO_PROMPT_USES_IT = (
+    "no prompt uses it; queued tasks and `pitboss grind -p` do, unless they name another with --agent"
+)
 _ELSEWHERE = "sessions run on workers, which have agents of their own"
 
 
@@ -132,6 +136,8 @@ def _agents(root: Path) -> Iterator[Check]:
             yield warning("agent", one_line(f"{name}: {found.problem} here"), hint=_ELSEWHERE)
         elif name in used:
             yield problem("agent", one_line(f"{name}: {found.problem}"), hint=found.hint)
+        elif name == config.backend:
+            yield warning("agent", one_line(f"{name}: {found.problem}"), hint=_NO_PROMPT_USES_IT)
         if found.problem is None and name in used:
             yield from _refusals(name, settings, env)
             yield from _silent_about_cost(name)
@@ -140,15 +146,21 @@ def _agents(root: Path) -> Iterator[Check]:
 
 
 def _used(root: Path) -> tuple[Config, set[str]]:
-    """The configuration, and the agents that a run would use."""
+    """The configuration, and the agents that a run would use: those of its prompts, and those that stand in for them.
+
+    Without a prompt it is the configured one; while the configuration is wrong, only those that prompts name are known.
+    """
     try:
-        config = load_config(root)
+        config, known = load_config(root), True
     except InputError:
-        config, used = Config(), set()
-    else:
-        used = {config.backend, *config.limits.fallback}
+        config, known = Config(), False
     prompts = discover_prompts(root, configured_prompts_dir(root, config, Path.home()), Path.home()).prompts
-    return config, used | {doc.meta.agent for doc in prompts.values() if doc.meta.agent}
+    metas = [doc.meta for doc in prompts.values()]
+    if not known:
+        return config, {meta.agent for meta in metas if meta.agent}
+    fixers = (fixer(config, meta) for meta in metas if meta.verify)
+    workers = [*(implementer(config, meta) for meta in metas), *filter(None, fixers)]
+    return config, {*({each.agent for each in workers} or {config.backend}), *config.limits.fallback}
 
 
 def _workers(root: Path) -> Iterator[Check]:
@@ -208,7 +220,7 @@ def _lock(root: Path) -> Iterator[Check]:
     if holder is None:
         yield ok("lock", "no run is live")
     else:
-        since = f" since {stamp(holder.started)}" if holder.started else ""
+        since = f" since {clock(holder.started)}" if holder.started else ""
         yield ok(
             "lock", f"run {holder.run_id or '(unknown)'} is live: pid {holder.pid} on {holder.host}{since}"
         )

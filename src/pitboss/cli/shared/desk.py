@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pitboss.agents.readable import readable
 from pitboss.cli.shared.queueing import queue_task
 from pitboss.core.embed import one_line
-from pitboss.core.needs import InGit
+from pitboss.core.needs import InGit, after_applying
 from pitboss.core.settling import in_words
 from pitboss.core.terminal import visible
 from pitboss.errors import PitbossError
@@ -92,7 +92,8 @@ class RepositoryDesk:
             text = f"{rescued.short_name} conflicts with this working tree in {paths}; nothing was changed"
             return Reply(done=False, text=text, hint=f"`git merge {rescued.ref}` lets you resolve it by hand")
         files = "1 file" if len(done.changed) == 1 else f"{len(done.changed)} files"
-        return Reply(done=True, text=f"applied {rescued.short_name}: {files} changed, nothing committed")
+        text = f"applied {rescued.short_name}: {files} changed, nothing committed"
+        return Reply(done=True, text=text, hint=after_applying(rescued.short_name))
 
     def queue_task(self, text: str) -> Reply:
         """See `Desk.queue_task`."""
@@ -112,15 +113,16 @@ class RepositoryDesk:
 
     def _in_git(self, state: RunState) -> InGit:
         repo = self._repo
-        kept = {each.ref: each.seq for each in rescue_refs.list_rescued(repo, state.run_id)}
+        found = rescue_refs.list_rescued(repo, state.run_id)
+        kept, applied = {each.ref: each.seq for each in found}, rescued_work.applied_refs(repo, found)
         onto, ours = home_branch(repo, state) or other_branch(repo), f"refs/heads/{state.branch}"
         if onto is None or repo.commit_id(ours) is None:
-            return InGit(rescued=kept)
+            return InGit(rescued=kept, applied=applied)
         theirs, missing = f"refs/heads/{onto}", 0
         if not repo.is_ancestor(ours, theirs):
             settled = self._settled(repo, state.run_id, theirs, ours)
             missing = commits_missing(repo, state.run_id, theirs, ours, settled)
-        return InGit(rescued=kept, onto=onto, not_landed=missing)
+        return InGit(rescued=kept, applied=applied, onto=onto, not_landed=missing)
 
     def _settled(self, repo: Repo, run_id: str, theirs: str, ours: str) -> frozenset[int]:
         """Sessions of the run's branch `ours` that are on `theirs` as other commits, or were left out in review."""

@@ -33,6 +33,13 @@ def need_terminal(command: str) -> None:
         )
 
 
+def answered_yes(question: str) -> bool:
+    """Ask on the terminal; no answer means no."""
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def has_terminal() -> bool:
     """Whether there is a terminal to draw on and to read keys from."""
     return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.cli.shared.extras import answered_yes
 from pitboss.core.embed import one_line
-from pitboss.core.garbage import RunFate, Wish, fate
+from pitboss.core.garbage import RESUMABLE_DAYS, RunFate, Wish, fate, is_young
 from pitboss.core.measures import size
 from pitboss.errors import PitbossError
 from pitboss.landing.garbage import Garbage, Refs, garbage, landed_sessions, remove
@@ -32,11 +34,12 @@ _MOST_NAMED = 5
 class Tidying(msgspec.Struct, frozen=True, kw_only=True):
     """A run, what is to become of it, and what can be removed: None if it is left alone.
 
-    `problem` says why that could not be removed.
+    `is_young`: people may still want to look at what it printed. `problem` says why that could not be removed.
     """
 
     run_id: str
     fate: RunFate
+    is_young: bool = False
     garbage: Garbage | None = None
     problem: str | None = None
 
@@ -76,8 +79,21 @@ def survey(
             removable = garbage(repo, run.run_id, refs, with_refs=with_refs, named=named, until=until)
             if remote is not None:
                 removable = msgspec.structs.replace(removable, remote=remote.of(run.run_id))
-        found.append(Tidying(run_id=run.run_id, fate=what, garbage=removable))
+        young = run.state is not None and is_young(run.state, now)
+        found.append(Tidying(run_id=run.run_id, fate=what, is_young=young, garbage=removable))
     return found
+
+
+def agreed(found: Sequence[Tidying]) -> bool:
+    """Ask, if what runs of the last days printed would go, and say first what else would; no answer means no."""
+    if not any(each.is_young and each.garbage is not None and each.garbage.files for each in found):
+        return True
+    say_all(found, dry_run=True)
+    sys.stdout.flush()
+    note(
+        f"`pitboss gc --older-than {RESUMABLE_DAYS}d` leaves the runs of the last {RESUMABLE_DAYS} days alone"
+    )
+    return answered_yes("Remove all of it?")
 
 
 def tidied(repo: Repo, each: Tidying, remote: RemoteLeftovers | None) -> Tidying:

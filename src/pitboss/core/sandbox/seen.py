@@ -52,7 +52,7 @@ class Seen(msgspec.Struct, frozen=True, kw_only=True):
         if not self.holds:
             return "it is no sandbox like this: see what its program lets through"
         if not self.committed:
-            return "a session must be able to write its tree and git's folder: docs/sandbox.md"
+            return "a session must be able to write its tree and git's folder"
         return None if self.works else "the network is not as `[sandbox] network` says"
 
     @property

@@ -11,7 +11,7 @@ from pitboss.core.chooser import Choice
 from pitboss.core.config import HookSettings
 from pitboss.core.embed import one_line
 from pitboss.core.left_out import left_out
-from pitboss.core.measures import money, stamp
+from pitboss.core.measures import exact_money, stamp
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation, contenders
 from pitboss.core.run import RunState
@@ -101,7 +101,7 @@ def _budgets(caps: Caps) -> list[str]:
     return [
         f"- max_iterations: {_or_none(caps.max_iterations)}",
         f"- until: {'(none)' if caps.until is None else stamp(caps.until)}",
-        f"- max_cost_usd: {'(none)' if caps.max_cost_usd is None else money(caps.max_cost_usd)}",
+        f"- max_cost_usd: {'(none)' if caps.max_cost_usd is None else exact_money(caps.max_cost_usd)}",
         f"- max_tokens: {_or_none(caps.max_tokens)}",
     ]
 
@@ -121,7 +121,7 @@ def _resume(run: RunState) -> list[str]:
         f"- scheduler_rotation: {run.scheduler_state.rotation}",
         f"- iterations_consumed: {used.iterations}",
         f"- tokens_consumed: {used.tokens} (input={used.tokens_input}, output={used.tokens_output})",
-        f"- cost_consumed_usd: {money(used.cost_usd)}",
+        f"- cost_consumed_usd: {exact_money(used.cost_usd)}",
         *([] if run.cost_known else ["- cost_known: no, it is more than that"]),
         f"- consecutive_failures: {used.consecutive_failures}",
         *(f"- left_out: {one_line(each.prompt)} {left_out_words(each)}" for each in left_out(run)),

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import clean, first_bytes, one_line
-from pitboss.core.measures import duration, spent, stamp
+from pitboss.core.measures import duration, exactly_spent, stamp
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import NO_SUMMARY
 
@@ -31,7 +31,7 @@ def sessions_md_entry(record: SessionRecord) -> str:
         f"- duration: {duration((record.ended_at - record.started_at).total_seconds())}",
         f"- commit: {one_line(record.commit)[:7] if record.commit else '(none)'}",
         f"- tokens: {tokens.input + tokens.output} (input={tokens.input}, output={tokens.output})",
-        f"- cost: {spent(record.cost_usd, known=record.cost_known)}",
+        f"- cost: {exactly_spent(record.cost_usd, known=record.cost_known)}",
         f"- transcript: {one_line(record.transcript_path)}",
         f"- rescue: {', '.join(map(one_line, record.rescue)) or '(none)'}",
         *([f"- hidden: {one_line(record.hidden)}"] if record.hidden else []),

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import one_line
-from pitboss.core.measures import tokens
+from pitboss.core.measures import money, tokens
 from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
@@ -51,11 +51,19 @@ def _limit(cap: str, used: str, most: str, clock: ClockFace) -> str:
         case "until":
             return _time(most, clock)
         case _:
-            return f"{used} of {most}"
+            return f"{_money(used)} of {_money(most)}"
 
 
 def _tokens(count: str) -> str:
     return tokens(int(count)) if count.isdecimal() else count
+
+
+def _money(usd: str) -> str:
+    """An amount as state.json has it, `$1.2000`, for people."""
+    try:
+        return money(float(usd.removeprefix("$")))
+    except ValueError:
+        return usd
 
 
 def _time(stamp: str, clock: ClockFace) -> str:

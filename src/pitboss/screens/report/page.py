@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import one_line
-from pitboss.core.measures import duration, spent, stamp, tokens
+from pitboss.core.measures import duration, spent, tokens
 from pitboss.core.report.sessions import Result
 from pitboss.core.settling import in_words
+from pitboss.screens.output import local
 from pitboss.screens.report.charts import by_duration, cost_by_prompt, cost_over_time, outcomes_by_prompt
 from pitboss.screens.report.fills import patterns
 from pitboss.screens.report.links import Links, cost_of
@@ -70,7 +71,7 @@ def _top(report: MorningReport) -> Markup:
     runs = el("ul", *(el("li", *_run(run)) for run in report.runs)) if report.is_joined else Markup("")
     branch = next((run.branch for run in report.runs if run.branch), "")
     where = [] if report.is_joined or not branch else [f"The work is on branch {branch}. "]
-    made = el("p", *where, f"Made at {stamp(report.made_at)}; charts show local time.", class_="note")
+    made = el("p", *where, f"Made at {local(report.made_at)}. Times are local.", class_="note")
     return el("header", el("h1", "Report on ", _about(report)), verdict, runs, made)
 
 
@@ -250,7 +251,7 @@ def _session(session: ReportedSession, links: Links) -> Markup:
     who = " ".join(one_line(name) for name in (record.agent, record.model) if name)
     facts = [
         f"{session.result} ({record.status}{why})",
-        f"{stamp(record.started_at)}, took {duration(session.took_s)}",
+        f"{local(record.started_at)}, took {duration(session.took_s)}",
         who,
         f"on {one_line(record.host)}" if record.host else "",
         f"{tokens(record.tokens.input + record.tokens.output)} tokens",

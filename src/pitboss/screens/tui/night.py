@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from pitboss.core.axis import round_step, round_times
 from pitboss.core.events import Phase
 from pitboss.core.measures import duration
 from pitboss.core.session import SessionStatus
@@ -15,13 +17,12 @@ from pitboss.screens.tui.rows import place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-    from datetime import datetime
 
     from pitboss.core.measures import ClockFace
     from pitboss.core.timeline import Lane, Span
 
 _NAME_WIDTH = 10
-_TICK_WIDTH = 16
+_TICK_GAP = 5
 _BRIEF_S = 1800.0
 _IDLE = ("·", Ink.FAINT)
 _PHASES = {
@@ -80,15 +81,32 @@ def _name(name: str) -> list[Piece]:
 
 
 def _axis(scale: _Scale, example: datetime, clock: ClockFace) -> list[Piece]:
-    """Times at even distances; where the whole is short, how long after the beginning."""
-    brief = scale.end - scale.begin < _BRIEF_S
-    text = ""
-    for tick in range(max(scale.cells // _TICK_WIDTH, 1)):
-        after = (scale.end - scale.begin) * tick * _TICK_WIDTH / scale.cells
-        moment = type(example).fromtimestamp(scale.begin + after, tz=example.tzinfo)
-        words = f"+{duration(after)}" if brief and tick else clock(moment)
-        text += f"╷{words}".ljust(_TICK_WIDTH)
+    """The ticks that fit, at their cells."""
+    text, length = "", scale.end - scale.begin
+    for after, words in _ticks(scale, example, clock).items():
+        cell = int(after / length * scale.cells)
+        if cell + len(words) < scale.cells:
+            text = f"{text.ljust(cell)}╷{words}"
     return [Piece(fitted(text, scale.cells), Ink.FAINT)]
+
+
+def _ticks(scale: _Scale, example: datetime, clock: ClockFace) -> dict[float, str]:
+    """Round times, by how many seconds after the beginning; where all is short, when it began, and how long after."""
+    length = scale.end - scale.begin
+    begun = datetime.fromtimestamp(scale.begin, tz=example.tzinfo)
+    first = {0.0: clock(begun)}
+    step = round_step(length * (len(first[0.0]) + _TICK_GAP) / scale.cells)
+    if length < _BRIEF_S:
+        return first | {after: f"+{_brief(after)}" for after in round_times(0.0, length, step) if after}
+    ahead = (begun.astimezone().utcoffset() or timedelta()).total_seconds()
+    moments = round_times(scale.begin, scale.end, step, offset_s=ahead)
+    found = {at - scale.begin: clock(datetime.fromtimestamp(at, tz=example.tzinfo)) for at in moments}
+    return found or first
+
+
+def _brief(seconds: float) -> str:
+    """`30s`, `5m`, `1m30s`."""
+    return duration(seconds).replace(".0s", "s").removesuffix("00s")
 
 
 def _lane(lane: Lane, scale: _Scale, now: datetime) -> Iterable[Piece]:

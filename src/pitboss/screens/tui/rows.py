@@ -12,10 +12,10 @@ from pitboss.core.measures import age, duration, spent, tokens
 from pitboss.core.tone import CONDITION_TONES, SESSION_TONES
 from pitboss.core.words.endings import why, word
 from pitboss.core.words.phases import PHASE_WORDS
+from pitboss.screens.columns import Column
 from pitboss.screens.lines import session_words
 from pitboss.screens.output import Ink
 from pitboss.screens.tones import TONE_INK
-from pitboss.screens.tui.columns import Column
 from pitboss.screens.tui.pieces import Piece
 
 if TYPE_CHECKING:

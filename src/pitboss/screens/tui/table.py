@@ -10,8 +10,8 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from pitboss.screens.columns import GAP, Column, widths
 from pitboss.screens.output import Ink
-from pitboss.screens.tui.columns import GAP, Column, widths
 from pitboss.screens.tui.pieces import Piece, fitted, strip, style_of
 from pitboss.screens.tui.wishes import RowChosen
 

@@ -15,6 +15,7 @@ from pitboss.core.tone import SESSION_TONES
 from pitboss.core.words.phases import flight_words, phase_words
 from pitboss.core.words.quotas import window_words, windows
 from pitboss.screens.lines import cost_in_words, session_words
+from pitboss.screens.output import local
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -57,7 +58,7 @@ def lasting(moment: datetime) -> Markup:
 
 def _ticking(how: str, moment: datetime, text: str) -> Markup:
     tag = Markup('<time data-tick="{}" datetime="{}" title="{}">{}</time>')
-    return tag.format(how, stamp(moment), moment.astimezone().strftime("%Y-%m-%d %H:%M:%S %Z"), text)
+    return tag.format(how, stamp(moment), local(moment), text)
 
 
 def sentence(text: str) -> str:

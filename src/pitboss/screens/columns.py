@@ -14,6 +14,7 @@ class Column(NamedTuple):
     """A column of a table: its heading, and the fewest and most cells it takes.
 
     `gives_way`: the higher, the sooner it is left out for want of room; 0 never is. `grows`: it takes what is left.
+    `keeps_end`: of a text that is too long, the end is shown.
     """
 
     head: str
@@ -22,6 +23,7 @@ class Column(NamedTuple):
     right: bool = False
     gives_way: int = 0
     grows: bool = False
+    keeps_end: bool = False
 
 
 def widths(columns: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:
