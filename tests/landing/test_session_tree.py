@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
 import shutil
@@ -426,11 +427,21 @@ def do_nothing(world: World) -> None:
     world.tree.begin(1)
 
 
+def expect_edits(world: World) -> None:
+    """A look that finds an edit, after which the next one begins a commit before it knows what there is to commit."""
+    sh(world.root, f"git update-index --refresh; cp src/one.txt ../one; {CHANGED}")
+    world.tree.begin(1)
+    world.tree.look_ahead(world.session)
+    sh(world.root, "cat ../one > src/one.txt; rm ../one; git update-index --refresh")
+    world.tree.begin(1)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_landing_keeps_all_work_and_says_where_it_went(tmp_path: Path, name: str) -> None:
     case = CASES[name]
     world = World(tmp_path / "repo", case.setup)
     do_nothing(world)
+    expect_edits(world)
     sh(world.root, case.agent)
     world.tree.look_ahead(world.session)  # as the engine does where no tests are due
     check(world, case, world.tree.land(world.session, MESSAGE))
@@ -448,6 +459,37 @@ def test_landing_by_another_process_gives_the_same_answer_and_twice_is_as_good_a
     check(world, case, first)
     assert world.open().land(world.session, MESSAGE) == first
     settle(world, case)
+
+
+def test_a_commit_that_has_begun_is_made_by_nobody_if_its_process_dies(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo")
+    sh(world.root, "git update-index --refresh")
+    world.tree.begin(1)
+    do_nothing(world)
+    sh(world.root, CHANGED)
+    if (child := os.fork()) == 0:
+        with contextlib.suppress(BaseException):
+            world.tree.look_ahead(world.session)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert world.git("rev-parse", BRANCH) == world.base
+    landing = world.open().land(world.session, MESSAGE)
+    assert landing == Landing(commit=world.git("rev-parse", BRANCH))
+    assert world.git("log", "--format=%B", f"{world.base}..{BRANCH}") == MESSAGE.strip()
+    world.assert_at_rest()
+
+
+def test_a_commit_that_has_begun_is_not_the_next_sessions(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo")
+    sh(world.root, "git update-index --refresh")
+    world.tree.begin(1)
+    do_nothing(world)
+    sh(world.root, CHANGED)
+    world.tree.look_ahead(world.session)
+    sh(world.root, "echo other > src/one.txt")
+    world.tree.look_ahead(world.session)
+    assert world.tree.land(world.session, MESSAGE).commit is not None
+    assert world.git("show", f"{BRANCH}:src/one.txt") == "other"
 
 
 def test_a_look_that_nobody_took_is_not_the_next_sessions(tmp_path: Path) -> None:

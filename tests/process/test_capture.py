@@ -30,6 +30,19 @@ def test_a_command_begins_before_anybody_waits_for_it(tmp_path: Path) -> None:
     assert finish_it() == Captured(code=0, stdout=b"more\n", stderr=b"")
 
 
+@pytest.mark.parametrize("text", [b"", b"text", os.urandom(300_000)], ids=["none", "some", "much"])
+def test_a_command_that_has_begun_may_be_told_later(tmp_path: Path, text: bytes) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    finish_it = begin_capture(["sh", "-c", "echo begun > pipe; exec cat"], cwd=tmp_path, stdin=None)
+    assert (tmp_path / "pipe").read_text() == "begun\n"
+    assert finish_it(text) == Captured(code=0, stdout=text, stderr=b"")
+
+
+def test_a_command_that_waits_to_be_told_need_not_listen(tmp_path: Path) -> None:
+    finish_it = begin_capture(["sh", "-c", "exec <&-; exit 3"], cwd=tmp_path, stdin=None)
+    assert finish_it(os.urandom(300_000)).code == 3
+
+
 def test_git_is_asked_with_the_environment_given(tmp_path: Path) -> None:
     env = {"PATH": os.environ["PATH"], "GIT_AUTHOR_NAME": "Ada", "GIT_AUTHOR_EMAIL": "ada@example.org"}
     got = capture(["git", "var", "GIT_AUTHOR_IDENT"], cwd=tmp_path, env=env)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pitboss.git.locks import LockScope
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
-    from pitboss.process import Captured
+    from pitboss.process import Captured, PendingCapture
 
 _NO_TREES = "Error building trees"
 COMMIT_HOOKS = ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit", "pre-merge-commit")
@@ -104,6 +104,19 @@ class Committer:
         """How much the latest commit changed, if git said so and no hook changed more."""
         self.may_add = True
         """Whether it may hold new files."""
+        self._begun: PendingCapture | None = None
+
+    def begin(self) -> None:
+        """Begin to stage edits of tracked files, if no hook of the user's runs: `commit` goes on, `drop` undoes it."""
+        self.drop()
+        if self._hooks.is_none_in(self._repo):
+            self._begun = self._repo.begin_commit_of_edits(timeout_s=self._seconds)
+
+    def drop(self) -> None:
+        """Undo what `begin` began, if it did: git commits nothing without a message."""
+        if self._begun is not None:
+            begun, self._begun = self._begun, None
+            begun()
 
     def commit(self, status: TreeStatus, message: str, others: Sequence[str] | None = None) -> str:
         """Commit all dirt and return the new tip. A hook that corrected files gets a second chance to agree.
@@ -113,7 +126,9 @@ class Committer:
         self.trouble = self.stat = None
         self.may_add = True
         self._hooks.bring(self._repo)
-        if status.only_edits and (made := self._commit_edits(message, status.head)):
+        if not status.only_edits:
+            self.drop()
+        elif (made := self._commit_edits(message, status.head)) is not None:
             return made
         if not status.exact:
             status, others = self._repo.status(), None
@@ -133,9 +148,12 @@ class Committer:
 
     def _commit_edits(self, message: str, before: str) -> str | None:
         """Commit changes of tracked files in one call; None if hooks have a say, or if that fails."""
-        if not self._hooks.is_none_in(self._repo):
+        if self._begun is None:
+            self.begin()
+        if self._begun is None:
             return None
-        done = self._repo.commit_edits(message, timeout_s=self._seconds)
+        begun, self._begun = self._begun, None
+        done = begun(message.encode())
         if done.cut_short:
             return self._cut_short(done, before, message)
         return self._made(done) if done.code == 0 else None

@@ -16,9 +16,8 @@ import msgspec
 from pitboss.git.commit_object import read_new
 from pitboss.git.ignore_rules import RULES, Excludes
 from pitboss.git.index_entries import IndexEntries, facts_of, may_be_older
-from pitboss.git.small_files import content_of
+from pitboss.git.small_files import read_file
 from pitboss.git.status import FEW_PATHS, TreeStatus
-from pitboss.git.untouched import read_index_file
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
@@ -99,7 +98,8 @@ class Glances:
 
     def _read_index(self, base: str) -> None:
         try:
-            content, self._written_ns = read_index_file(self._repo.inside("index"))
+            content, found = read_file(self._repo.inside("index"))
+            self._written_ns = found.st_mtime_ns
             self._index = (
                 IndexEntries(content, hash_bytes=len(base) // 2)
                 if self._index is None
@@ -130,9 +130,10 @@ class Glances:
 
     def _is_on_branch_at(self, base: str) -> bool:
         ref = f"refs/heads/{self._branch}"
+        head, _ = read_file(self._repo.inside("HEAD"))
         return (
-            content_of(self._repo.inside("HEAD")) == b"ref: " + os.fsencode(ref) + b"\n"
-            and content_of(self._repo.common_dir / ref) == base.encode() + b"\n"
+            head == f"ref: {ref}\n".encode()
+            and read_file(self._repo.common_dir / ref)[0] == f"{base}\n".encode()
         )
 
     def _tree_of(self, commit: str, known: _Ignored) -> str | None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 from typing import TYPE_CHECKING
+
+from pitboss.git.small_files import read_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,13 +34,10 @@ class IndexBackup:
 
         Lack of space for a copy is no obstacle: the last commit can stand in for it.
         """
-        import shutil
-
         self.drop()
         try:
             self._seen = _identity(self._index)
-            # With its time: git suspects files that are no older than the index of having changed.
-            shutil.copy2(self._index, self._copy)
+            _copy(self._index, self._copy)
         except OSError:
             self.drop()
 
@@ -78,10 +78,22 @@ class IndexBackup:
         self._copy.replace(self._index)
 
 
+def _copy(index: Path, copy: Path) -> None:
+    """Copy an index, with its time: git suspects files that are no older than the index of having changed."""
+    content, found = read_file(index)
+    descriptor = os.open(copy, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "wb", buffering=0) as file:  # noqa: PTH123 - of a descriptor
+        unwritten = memoryview(content)
+        while unwritten:
+            unwritten = unwritten[file.write(unwritten) :]
+        os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
+        os.utime(descriptor, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
 def _identity(path: Path) -> tuple[int, ...]:
     """Values that differ once a program has written the file."""
-    stat = os.lstat(path)
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+    found = os.lstat(path)
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _is_whole(index: Path, commit: str) -> bool:

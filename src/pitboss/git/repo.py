@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.stops import StopRequest
     from pitboss.git.kept_running import KeptRunning
-    from pitboss.process import Captured
+    from pitboss.process import Captured, PendingCapture
     from pitboss.process.output import Consumer
 
 WITHOUT_PITBOSS = f":(exclude,top){PITBOSS_FOLDER}"
@@ -52,9 +52,10 @@ _UTF_8 = ("-c", "i18n.commitEncoding=UTF-8")
 _COMMIT = (
     *_NO_BACKGROUND_GC,
     *("-c", "core.abbrev=no", *_UTF_8),
-    *("commit", "--no-gpg-sign", "--cleanup=whitespace", "--allow-empty-message", "--file=-"),
+    *("commit", "--no-gpg-sign", "--cleanup=whitespace", "--file=-"),
 )
-_STAGING = ("-c", "core.safecrlf=false", *_COMMIT, "--all")
+_EMPTY_TOO = "--allow-empty-message"
+_EDITS = ("-c", "core.safecrlf=false", *_COMMIT, "--all")
 _TRIES = 20
 _TRY_AGAIN_S = 0.02
 _ON_BRANCH = "ref: "
@@ -303,19 +304,19 @@ class Repo:
 
     def commit(self, message: str, *, hooks: bool = True, timeout_s: float = GIT_SECONDS) -> Captured:
         """Commit the index; a refusal is an answer, not an error. The user's hooks run in the user's locale."""
-        argv = ("git", *_COMMIT, *(() if hooks else ("--no-verify",)))
+        argv = ("git", *_COMMIT, _EMPTY_TOO, *(() if hooks else ("--no-verify",)))
         env = {**self._env, **as_git_has_it(self.root, self.git_dir)}
         text = message.encode()
         return capture(argv, cwd=self.root, env=env, stdin=text, timeout_s=timeout_s, leash=self.leash)
 
-    def commit_edits(self, message: str, *, timeout_s: float = GIT_SECONDS) -> Captured:
-        """Stage what changed in tracked files and commit it in one call, for trees in which no hook of the user's runs.
+    def begin_commit_of_edits(self, *, timeout_s: float = GIT_SECONDS) -> PendingCapture:
+        """Stage what changed in tracked files, and commit it, in the same call, once the message is there.
 
-        Hooks would see another index than after `git add`. A failure is an answer, not an error.
+        Without one, git lets go of the index as it was. For trees in which no hook of the user's runs: hooks would see
+        another index than after `git add`. A failure is an answer, not an error.
         """
-        argv, text = ("git", *_STAGING), message.encode()
-        env = self._pinned
-        return capture(argv, cwd=self.root, env=env, stdin=text, timeout_s=timeout_s, leash=self.leash)
+        argv, env = ("git", *_EDITS), self._pinned
+        return begin_capture(argv, cwd=self.root, env=env, stdin=None, timeout_s=timeout_s, leash=self.leash)
 
     def commit_tree(self, tree: str, *, parent: str, message: str, merged: str | None = None) -> str:
         """Make a commit on no branch, without running hooks; `merged` is the other parent of a merge."""

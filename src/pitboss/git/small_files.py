@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 
 _GITDIR = b"gitdir: "
@@ -19,6 +20,19 @@ def led_to(place: Path) -> Path | None:
     return Path(os.path.realpath(place.parent / os.fsdecode(content.removeprefix(_GITDIR).rstrip(b"\n"))))
 
 
+def read_file(file: Path) -> tuple[bytes, os.stat_result]:
+    """A file's content, and what the file system says of it, in as few calls as can be. Raises OSError."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(descriptor)
+        content = os.read(descriptor, found.st_size)
+        while len(content) < found.st_size and (more := os.read(descriptor, found.st_size - len(content))):
+            content += more
+        return content, found
+    finally:
+        os.close(descriptor)
+
+
 def is_head(content: bytes) -> bool:
     """Whether this, as returned by `content_of`, names a branch or a commit."""
     text = content.strip()
@@ -29,9 +43,10 @@ def is_head(content: bytes) -> bool:
 def content_of(file: Path) -> bytes:
     """A small file's content; for a link, which old versions of git use for HEAD, where it points."""
     try:
-        if file.is_symlink():
+        mode = os.lstat(file).st_mode
+        if stat.S_ISLNK(mode):
             return b"ref: " + os.fsencode(os.readlink(file))  # noqa: PTH115 - the string itself
-        return file.read_bytes()[:4096] if file.is_file() else b""
+        return read_file(file)[0][:4096] if stat.S_ISREG(mode) else b""
     except OSError:
         return b""
 

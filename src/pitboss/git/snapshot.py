@@ -162,6 +162,9 @@ def clean(repo: Repo) -> None:
 
 def abandon_operations(repo: Repo) -> None:
     """Forget an unfinished merge, rebase, cherry-pick or bisect; refs and stash are not touched."""
+    there = set(os.listdir(repo.git_dir))  # noqa: PTH208 - one look for all
+    if there.isdisjoint(_OPERATIONS):
+        return
     import shutil
 
     if repo.inside("BISECT_LOG").exists():

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 
 from pitboss.git.commit_object import read_new
 from pitboss.git.index_entries import IndexEntries, facts_of, may_be_older
+from pitboss.git.small_files import read_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pitboss.git.index_entries import TrackedFile
     from pitboss.git.repo import Repo
 
@@ -31,25 +30,19 @@ def is_untouched(repo: Repo, commit: str) -> bool:
     if made is None:
         return False
     try:
-        content, written_ns = read_index_file(repo.inside("index"))
+        content, found = read_file(repo.inside("index"))
         index = IndexEntries(content, hash_bytes=len(commit) // 2)
         return index.tree == made.tree and all(
             _holds(
                 os.path.join(repo.root, folder),  # noqa: PTH118
                 wanted,
-                written_ns,
+                found.st_mtime_ns,
                 beside=frozenset() if folder else _OWN,
             )
             for folder, wanted in index.folders.items()
         )
     except (OSError, ValueError, struct.error):
         return False
-
-
-def read_index_file(index: Path) -> tuple[bytes, int]:
-    """The bytes of an index, and when it was written, in nanoseconds since the epoch. Raises OSError."""
-    with index.open("rb") as file:
-        return file.read(), os.fstat(file.fileno()).st_mtime_ns
 
 
 def _holds(

@@ -67,6 +67,8 @@ class SessionTree:
         self._stashes = Stashes(repo, branch, private=SESSION_BRANCH)
         self._index_backup = IndexBackup(repo)
         self._glances: Glances | None = None
+        self._only_edits = False
+        """Whether the latest look found tracked files edited, and nothing else."""
         self._begun: int | None = None
         self._looking: Callable[[], TreeStatus] | None = None
         self.stat: DiffStat | None = None
@@ -85,7 +87,7 @@ class SessionTree:
         self._rescuer.begin(self._index_backup)
 
     def look_ahead(self, session: Assignment) -> None:
-        """Begin the look that `land` and `rescue` start with: nothing changes the tree until then.
+        """Begin the look that `land` and `rescue` start with, and staging: nothing changes the tree until then.
 
         Raises GitError.
         """
@@ -99,11 +101,19 @@ class SessionTree:
             from pitboss.git.glance import Glances  # a run in which no agent ends needs none
 
             self._glances = Glances(self._repo, self._branch)
+        # What sessions do in a tree is often of one kind. If it is not this time, nothing is committed.
+        expected = self._only_edits
+        if expected:
+            self._committer.begin()
         rules = self._rescuer.rules()
         status = self._glances.look(base, rules)
         self._looking = self._glances.let_git_look(rules) if status is None else lambda: status
+        self._only_edits = status is not None and status.only_edits
+        if self._only_edits and not expected:
+            self._committer.begin()
 
     def _stop_looking(self) -> None:
+        self._committer.drop()
         if self._looking is not None:
             looked, self._looking = self._looking, None
             looked()
@@ -151,8 +161,10 @@ class SessionTree:
         try:
             landing = work(again)
         except GitError as error:
+            self._committer.drop()
             self._mend(error, session)
             landing = work(True)
+        self._committer.drop()
         self._index_backup.drop()
         self._rescuer.end()
         return landing
@@ -179,6 +191,8 @@ class SessionTree:
 
     def _land(self, session: Assignment, message: str, *, again: bool) -> Landing:
         status = self._look(session)
+        if not self._only_edits:
+            self._committer.drop()
         if not again and self._is_untouched(session, status):
             return Landing()
         effort = self._rescuer.effort(session, status, again=again)
@@ -195,6 +209,7 @@ class SessionTree:
         return self._land_on_branch(effort, message)
 
     def _rescue(self, session: Assignment, *, again: bool) -> Landing:
+        self._committer.drop()
         status = self._look(session)
         if not status.exact:
             status = self._repo.status()
@@ -321,6 +336,7 @@ class SessionTree:
 
     def _set_aside(self, effort: Effort, target: str, reason: str | None) -> Landing:
         """Rescue everything that the commit `target` does not contain, then put the tree back to `target`."""
+        self._committer.drop()
         tips = [*self._keep_worthy(effort), *self._made(effort)]
         tips += self._stashes.dropped(effort.session.started_at)
         inner = self._rescuer.inner(effort)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
@@ -35,6 +35,7 @@ __all__ = [
     "EndedBy",
     "Exit",
     "Leash",
+    "PendingCapture",
     "begin_capture",
     "capture",
     "run",
@@ -44,6 +45,14 @@ __all__ = [
 CAPTURE_GRACE_S = 2.0
 NOT_STARTED = 127
 """`capture`'s code for a program that could not be started, the same as in shells."""
+
+
+class PendingCapture(Protocol):
+    """A small command that runs: call this once to wait for its end."""
+
+    def __call__(self, stdin: bytes = b"") -> Captured:
+        """Give it `stdin`, if it was to get that later, and return its whole output."""
+        ...
 
 
 def run(
@@ -104,18 +113,22 @@ def begin_capture(
     *,
     cwd: str | os.PathLike[str],
     env: Mapping[str, str] | None = None,
-    stdin: bytes = b"",
+    stdin: bytes | None = b"",
     timeout_s: float = 600.0,
     leash: Leash | None = None,
-) -> Callable[[], Captured]:
-    """Start a command as `capture` does; call what this returns, once, to wait for its end and get its output."""
+) -> PendingCapture:
+    """Start a command as `capture` does; call what this returns, once, to wait for its end and get its output.
+
+    If `stdin` is None, what the command reads is given in that call; it reads nothing should this process die before.
+    """
     out: list[bytes] = []
     err: list[bytes] = []
     command = Command(
         argv=(installed(argv[0], os.environ if env is None else env), *argv[1:]),
         cwd=os.fspath(cwd),
         env=None if env is None else dict(env),
-        stdin=stdin,
+        stdin=stdin or b"",
+        stdin_later=stdin is None,
         merge_stderr=False,
         max_seconds=timeout_s,
         max_processes=None if leash is None else leash.processes,
@@ -125,8 +138,8 @@ def begin_capture(
     stop = None if leash is None else leash.stop
     begun = begin(command, streams, stop=stop, spare_daemons=leash is None or leash.spare_daemons)
 
-    def captured() -> Captured:
-        ended = begun if isinstance(begun, Exit) else begun.finish()
+    def captured(stdin: bytes = b"") -> Captured:
+        ended = begun if isinstance(begun, Exit) else begun.finish(stdin=stdin)
         return _captured(ended, b"".join(out), b"".join(err))
 
     return captured

@@ -32,7 +32,8 @@ class EndedBy(StrEnum):
 class Command(msgspec.Struct, frozen=True, kw_only=True):
     """A program to run and its rules; times in seconds, None for no limit.
 
-    `env` None inherits ours. Empty `stdin` is /dev/null, unless the program is to read the descriptor `stdin_fd`.
+    `env` None inherits ours. Empty `stdin` is /dev/null, unless the program is to read the descriptor `stdin_fd`; with
+    `stdin_later`, what it reads comes from whoever waits for its end.
     Raw output is appended to `transcript`; with `merge_stderr` false, stderr goes to `stderr_path` instead (created
     with the first byte; None drops it). A stop sends `polite_signal`, if any, to the leader and waits
     `polite_grace_s`, unless it is DONE and so has nothing left to say; then it sends TERM to the tree, waits
@@ -48,6 +49,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     env: dict[str, str] | None = None
     stdin: bytes = b""
     stdin_fd: int | None = None
+    stdin_later: bool = False
     transcript: str | None = None
     merge_stderr: bool = True
     stderr_path: str | None = None
@@ -61,6 +63,11 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     fence: Fence | None = None
     layers: int = 0
     secrets: Secrets | None = None
+
+    @property
+    def reads_pipe(self) -> bool:
+        """Whether it reads what we write."""
+        return bool(self.stdin) or self.stdin_later
 
 
 class Exit(msgspec.Struct, frozen=True, kw_only=True):

@@ -83,7 +83,7 @@ def _start_slowly(command: Command) -> subprocess.Popen[bytes]:
         command.argv,
         cwd=command.cwd,
         env=command.env,
-        stdin=subprocess.PIPE if command.stdin else stdin,
+        stdin=subprocess.PIPE if command.reads_pipe else stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if command.merge_stderr else subprocess.PIPE,
         bufsize=0,
@@ -119,7 +119,7 @@ class _Pipes:
         self._open: list[int] = []
         self.stdout = self._made()
         self.stderr = None if command.merge_stderr else self._made()
-        self.stdin = self._made() if command.stdin else None
+        self.stdin = self._made() if command.reads_pipe else None
 
     def _made(self) -> tuple[int, int]:
         try:

@@ -131,14 +131,27 @@ class Supervisor:
                 self._selector.register(pipe, selectors.EVENT_READ, partial(self._pump, pipe, consumers))
         if self._child.stdin is not None:
             os.set_blocking(self._child.stdin.fileno(), False)
-            self._selector.register(
-                self._child.stdin, selectors.EVENT_WRITE, partial(self._feed, self._child.stdin)
-            )
+            if not self._command.stdin_later:
+                self._begin_feeding()
         if self._pidfd is not None:
             self._selector.register(self._pidfd, selectors.EVENT_READ, self._reap)
 
-    def finish(self, on_start: Callable[[int, int | None], None] | None = None) -> Exit:
-        """Watch the child to its end and say how it ended; raise what a callback raised."""
+    def _begin_feeding(self) -> None:
+        if self._child.stdin is not None:
+            self._selector.register(
+                self._child.stdin, selectors.EVENT_WRITE, partial(self._feed, self._child.stdin)
+            )
+
+    def finish(
+        self, on_start: Callable[[int, int | None], None] | None = None, *, stdin: bytes = b""
+    ) -> Exit:
+        """Watch the child to its end and say how it ended; raise what a callback raised.
+
+        `stdin` is for a child that was to get it later.
+        """
+        if self._command.stdin_later:
+            self._unsent = memoryview(stdin)
+            self._begin_feeding()
         pid = self._child.pid
         try:
             self.watch(None if on_start is None else lambda: on_start(pid, proctree.start_time(pid)))
