@@ -173,7 +173,7 @@ class Attending:
             self._wire.put(say.AgentStarted(pid=pid, pid_started=at))
 
         def stepped(event: AgentEvent) -> None:
-            self._wire.put(say.Stepped(event=event))
+            self._wire.put_in_turn(say.Stepped(event=event))
 
         try:
             outcome = self._host.run_agent(

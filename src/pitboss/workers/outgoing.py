@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from pitboss.workers.wire import Wire
 
 PIECE = 256 * 1024
+PIECES = 16
+"""How many pieces go home at one look, at most."""
+
 LOOK_S = 0.2
 """Seconds between two looks at the files."""
 
@@ -47,14 +50,15 @@ class Outgoing:
         if (now := time.monotonic()) < self._next_look or self._wire.is_full:
             return
         self._next_look = now + LOOK_S
-        self._send_piece(kind)
+        for _ in range(PIECES):
+            if not self._send_piece(kind) or self._wire.is_full:
+                break
         self._send_skip()
 
     def finish(self, kind: str) -> None:
         """Send all the rest of a transcript."""
-        while self._send_piece(kind):
-            while self._wire.is_full and not self._wire.is_closed:
-                time.sleep(0.01)
+        while self._send_piece(kind) and not self._wire.is_closed:
+            pass
 
     def written(self, kind: str) -> None:
         """Send the session's summary, notes and usage if they have changed."""
@@ -79,7 +83,7 @@ class Outgoing:
             return False
         if piece:
             self._sent[kind] = at + len(piece)
-            self._wire.put(Grown(kind=kind), piece)
+            self._wire.put_in_turn(Grown(kind=kind), piece)
         return bool(piece)
 
     def _send_file(self, message: Written, path: Path) -> None:

@@ -27,7 +27,10 @@ BEATS = 6
 
 LONGEST_BEAT_S = 5.0
 FULL = 64
-"""Messages that may wait to be sent before whoever can wait does."""
+"""Messages that may wait to be sent, or to be taken, before whoever can wait does."""
+
+PAUSE_S = 0.01
+"""Seconds between two looks whether there is room again."""
 
 PIECE = 512 * 1024
 WINDOW = 8
@@ -70,6 +73,11 @@ class Wire(Generic[M]):
     def is_full(self) -> bool:
         """Whether so much waits to be sent that whoever can should wait."""
         return self._out.qsize() >= FULL
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much has arrived and was not taken that nothing more is read for now."""
+        return self._in.qsize() >= FULL
 
     @property
     def is_closed(self) -> bool:
@@ -118,6 +126,13 @@ class Wire(Generic[M]):
                         beside = Parcel(bytes(body))
                     self._in.put((said, beside))
                     beside = Parcel(folder=self._folder)
+                    await self._taken()
+
+    async def _taken(self) -> None:
+        """Wait while too much waits to be taken: the other side then has to wait as well, and is not silent."""
+        while self.is_behind:
+            await asyncio.sleep(PAUSE_S)
+            self._heard = time.monotonic()
 
     async def _beat(self) -> None:
         while not is_lost(silent_s := time.monotonic() - self._heard, self._lost_after_s):
@@ -138,6 +153,12 @@ class Wire(Generic[M]):
                 self._soon((encoded(CargoPiece()), piece))
         parcel.close()
         self._soon((encoded(message), last))
+
+    def put_in_turn(self, message: Message, beside: bytes = b"") -> None:
+        """Send a message once fewer than `FULL` others wait for that: memory holds no more of what keeps coming."""
+        while self.is_full and not self._closed:
+            time.sleep(PAUSE_S)
+        self.put(message, beside)
 
     def _has_room(self) -> bool:
         """Wait until there is room for another piece; False if the connection is closed."""
