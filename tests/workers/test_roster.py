@@ -187,6 +187,31 @@ def test_a_run_may_have_more_connections_than_a_shell_has_open_files() -> None:
     assert allowed == (OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES), hard)
 
 
+def test_slots_in_which_other_runs_work_are_not_free() -> None:
+    seats = Seats("mine")
+    workers = seen(a={**FIT, "seqs": {"other": [7], "mine": [1]}}, b={**FIT, "seqs": {"other": [8, 9]}})
+    picked = seats.pick(workers)
+    assert picked is not None
+    assert picked[0].name == "a"
+    seats.take(picked[1])
+    assert seats.pick(workers) is None
+    free = seen(a=FIT, b={**FIT, "seqs": {"other": [8]}})
+    assert [picked[0].name for picked in filter(None, [seats.pick(free)])] == ["a"]
+
+
+def test_a_run_may_have_one_session_though_others_have_all_slots() -> None:
+    seats = Seats("mine")
+    workers = seen(a={**FIT, "seqs": {"other": [1, 2, 3]}}, b={**FIT, "seqs": {"other": [4, 5]}})
+    picked = seats.pick(workers)
+    assert picked is not None
+    assert picked[0].name == "b"
+    seats.take(picked[1])
+    assert seats.pick(workers) is None
+    seats.leave(picked[1])
+    assert seats.pick(workers) == picked
+    assert seats.pick(workers, resting=["a", "b"]) is None
+
+
 def test_one_that_rests_gets_nothing_also_if_it_is_alone() -> None:
     seats, workers = Seats(), seen(a=FIT, b=FIT)
     picked = seats.pick(workers, resting=["a"])

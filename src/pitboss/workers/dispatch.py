@@ -72,7 +72,7 @@ class Dispatch:
         self._cluster = cluster
         self._lost_after_s = lost_after_s
         self._patience_s = max(lost_after_s, OWN_START_S) if cluster.local else lost_after_s
-        self._seats = Seats()
+        self._seats = Seats(self.run_id)
         self._lock = Lock()
         self._back_until: dict[str, float] = {}
         self._rests_until: dict[str, float] = {}

@@ -75,6 +75,10 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
     agents: dict[str, AgentFacts] = {}
     leaves: bool = False
 
+    def in_other_runs(self, run_id: str) -> int:
+        """How many sessions it has that are not of this run."""
+        return sum(len(seqs) for other, seqs in self.seqs.items() if other != run_id)
+
 
 class WorkerInfo(msgspec.Struct, frozen=True, kw_only=True):
     """One worker of the scheduler; `unfit` says why it gets no session.
@@ -219,10 +223,12 @@ class Silences:
 class Seats:
     """The slots of all workers of a run: each has a number of its own, so that no two working copies share a name.
 
-    A worker gets its numbers when it is first seen, and keeps them when it comes back.
+    A worker gets its numbers when it is first seen, and keeps them when it comes back. Slots in which other runs work,
+    as far as it has said so, are not free; but a run may always have one session.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, run_id: str = "") -> None:
+        self._run_id = run_id
         self._numbers: dict[str, list[int]] = {}
         self._next = 1
         self._taken: set[int] = set()
@@ -241,9 +247,11 @@ class Seats:
         """
         if workers is not self._workers:
             self._line_up(workers)
-        ranks = sorted(rank for rank, members in self._ranks.items() if members and rank[1] < 0)
+        least = 0 if self._taken else float("inf")
+        ranks = sorted(rank for rank, members in self._ranks.items() if members and rank[1] < least)
         ready = (worker for rank in ranks for worker in self._ranks[rank].values())
-        worker = next((worker for worker in ready if worker.name not in resting), None)
+        fit = (worker for worker in ready if worker.slots and worker.name not in resting)
+        worker = next(fit, None)
         return None if worker is None else (worker, self._free(worker)[0])
 
     def take(self, number: int) -> None:
@@ -273,7 +281,8 @@ class Seats:
             self._rank(self._ranks[rank].pop(name))
 
     def _rank(self, worker: WorkerInfo) -> None:
-        rank = (worker.name in self._shunned, -len(self._free(worker)))
+        others = 0 if worker.facts is None else worker.facts.in_other_runs(self._run_id)
+        rank = (worker.name in self._shunned, others - len(self._free(worker)))
         self._rank_of[worker.name] = rank
         self._ranks.setdefault(rank, {})[worker.name] = worker
 
