@@ -1,7 +1,7 @@
 """Simulated workers: members of a real dask scheduler that speak the real messages, and whose agents only sleep.
 
-`python -m bench.simulated_workers ADDRESS FIRST COUNT AGENT_S`: many of them in one process, one slot each. A session
-costs a thread that waits, and changes nothing: what is measured is the runner.
+`python -m bench.simulated_workers ADDRESS FIRST COUNT AGENT_S A_SECOND`: many of them in one process, one slot each. A
+session costs a thread that waits, and changes nothing: what is measured is the runner.
 """
 
 from __future__ import annotations
@@ -44,10 +44,15 @@ Facts = Callable[[], dict[str, Any]]
 
 
 class SimulatedDesk:
-    """What all workers of this process do for their runner; `agent_s` is how long an agent sleeps."""
+    """What all workers of this process do for their runner.
 
-    def __init__(self, agent_s: float) -> None:
+    An agent sleeps `agent_s` seconds. The first ones, which all begin together, sleep less, so that from the beginning
+    sessions end one after another, `a_second` of them, and never all at once.
+    """
+
+    def __init__(self, agent_s: float, a_second: float) -> None:
         self._agent_s = agent_s
+        self._a_second = a_second
         self._lock = Lock()
         self.unkept = False
         self._seqs: dict[str, set[int]] = {}
@@ -69,21 +74,22 @@ class SimulatedDesk:
             begin, _ = wire.take(FOREVER_S) or (None, None)
             if isinstance(begin, say.Begin):
                 wire.put(say.Begun(has=(begin.assignment.base_commit,)))
-                while self._answer(wire):
+                sleep_s = min(self._agent_s, begin.assignment.seq / self._a_second)
+                while self._answer(wire, sleep_s):
                     pass
         except Closed:
             pass
         finally:
             wire.close()
 
-    def _answer(self, wire: Wire[say.FromRunner]) -> bool:
+    def _answer(self, wire: Wire[say.FromRunner], sleep_s: float) -> bool:
         """Answer one call; False once the session is released."""
         call, _ = wire.take(FOREVER_S) or (None, None)
         match call:
             case say.Prepare():
                 wire.put(say.Ready(ready=True))
             case say.RunAgent():
-                self._sleep(wire)
+                self._sleep(wire, sleep_s)
             case say.CommitWork():
                 wire.put(say.Committed(landing=Landing(), whole=True))
             case say.Rescue():
@@ -97,10 +103,10 @@ class SimulatedDesk:
                 pass
         return True
 
-    def _sleep(self, wire: Wire[say.FromRunner]) -> None:
+    def _sleep(self, wire: Wire[say.FromRunner], sleep_s: float) -> None:
         """An agent that sleeps until its time is over or somebody wants its end."""
         wire.put(say.AgentStarted(pid=os.getpid(), pid_started=None))
-        deadline = time.monotonic() + self._agent_s
+        deadline = time.monotonic() + sleep_s
         while (left := deadline - time.monotonic()) > 0:
             asked = wire.take(left)
             if asked is not None and isinstance(asked[0], say.Halt):
@@ -165,12 +171,11 @@ class Member:
         return {**self._metrics, SESSIONS: self._facts()}
 
 
-async def serve(address: str, first: int, count: int, agent_s: float, folder: str) -> None:
+async def serve(address: str, first: int, count: int, desk: SimulatedDesk, folder: str) -> None:
     """Be `count` workers of a scheduler until this process is ended."""
     from distributed import Worker, core
 
     dask_core: Any = core
-    desk = SimulatedDesk(agent_s)
     reception = Reception(desk.attend, Path(folder))
     await reception.open(address, None)
     setup = Setup(address=address, name="simulated", slots=1, folder=folder)
@@ -187,4 +192,6 @@ async def serve(address: str, first: int, count: int, agent_s: float, folder: st
 if __name__ == "__main__":
     quiet_dask()
     with TemporaryDirectory() as place:
-        asyncio.run(serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), place))
+        at, first, count, agent_s, a_second = sys.argv[1:]
+        made = SimulatedDesk(float(agent_s), float(a_second))
+        asyncio.run(serve(at, int(first), int(count), made, place))

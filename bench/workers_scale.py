@@ -1,7 +1,8 @@
 """Whether a session costs the runner the same with ten workers as with a thousand, and in how much memory (SPEC 14).
 
 The scheduler, the connections, the runner, its log and its git are real; the workers are simulated, many to a process,
-with agents that only sleep: the longer the more workers there are, so that as many sessions end in a second.
+with agents that only sleep: the longer the more workers there are, so that as many sessions end in a second, one after
+another from the beginning.
 """
 
 from __future__ import annotations
@@ -70,9 +71,8 @@ def _run(place: Path, workers: int) -> Usage:
     with started_scheduler(place) as (address, start):
         share, agent_s = workers // PROCESSES, workers / SESSIONS_A_SECOND
         for first in range(0, workers, share):
-            start(
-                [sys.executable, "-m", "bench.simulated_workers", address, *map(str, (first, share, agent_s))]
-            )
+            asked = map(str, (address, first, share, agent_s, SESSIONS_A_SECOND))
+            start([sys.executable, "-m", "bench.simulated_workers", *asked])
         await_workers(address, workers)
         command = grind("--max-iterations", str(SESSIONS[workers]), "--workers", address)
         run = subprocess.Popen(command, cwd=repository, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

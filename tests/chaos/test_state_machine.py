@@ -87,8 +87,22 @@ class JournalMachine(RuleBasedStateMachine):
         ]
 
     @precondition(lambda self: len(self.flying()) < SLOTS)
-    @rule()
-    def dispatch(self) -> None:
+    @rule(number=st.integers(1, 3))
+    def dispatch(self, number: int) -> None:
+        """Several sessions become durable by one write."""
+        assigned = [self.assign() for _ in range(number)]
+        self.journal.dispatched()
+        self.dispatched |= {session.seq: session.prompt for session in assigned}
+
+    @precondition(lambda self: len(self.flying()) < SLOTS)
+    @rule(number=st.integers(1, 3))
+    def crash_before_they_are_durable(self, number: int) -> None:
+        """Nobody has heard of them: their numbers and turns go to others."""
+        for _ in range(number):
+            self.assign()
+        self.crash()
+
+    def assign(self) -> Assignment:
         choice = CHOOSER.next(self.journal.state, ())
         assert isinstance(choice, Choice)
         seq = self.journal.next_seq()
@@ -99,8 +113,8 @@ class JournalMachine(RuleBasedStateMachine):
             started_at=self.clock(),
             base_commit="b" * 40,
         )
-        self.journal.dispatched(session)
-        self.dispatched[seq] = choice.prompt
+        self.journal.assigned(session)
+        return session
 
     @precondition(lambda self: bool(self.working()))
     @rule(data=st.data())

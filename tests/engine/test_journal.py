@@ -13,10 +13,12 @@ from pitboss.core.quota import Quota
 from pitboss.core.run import build_state
 from pitboss.core.session import Assignment, Outcome, SessionRecord, SessionStatus, transcript_name
 from pitboss.engine.attempt import Attempt
-from pitboss.engine.journal import CROWD, Journal
+from pitboss.engine.journal import Journal
+from pitboss.engine.state_writer import CROWD
 from pitboss.store.catalogue import read_state
 from pitboss.store.log import iter_records
 from pitboss.store.rundir import RunDir
+from tests.support.cli import wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,12 +56,16 @@ def live_through(journal: Journal, seq: int) -> None:
     journal.checkpoint()
 
 
+def a_session(seq: int) -> Assignment:
+    return Assignment(
+        seq=seq, prompt="alpha", rotation=seq, started_at=now(), base_commit="1" * 40, agent="codex"
+    )
+
+
 def dispatch(journal: Journal, *seqs: int) -> None:
     for seq in seqs:
-        session = Assignment(
-            seq=seq, prompt="alpha", rotation=seq, started_at=now(), base_commit="1" * 40, agent="codex"
-        )
-        journal.dispatched(session)
+        journal.assigned(a_session(seq))
+    journal.dispatched()
 
 
 @pytest.mark.parametrize("sessions", [8, CROWD + 5])
@@ -100,3 +106,44 @@ def test_agents_are_shown_the_latest_sessions_in_the_order_in_which_they_ended(t
         assert after.latest_sessions() == shown
         rundir.paths.log.unlink()
         assert after.latest_sessions() == shown
+
+
+def test_what_is_assigned_is_on_disk_once_it_is_dispatched(tmp_path: Path) -> None:
+    state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
+    with RunDir.create(tmp_path, state) as rundir:
+        journal = Journal(rundir, state, ScriptedChooser(()), now)
+        for seq in (1, 2, 3):
+            assert journal.next_seq() == seq
+            journal.assigned(a_session(seq))
+        assert read_state(rundir.paths).in_flight == ()
+        journal.dispatched()
+        assert read_state(rundir.paths).in_flight == journal.state.in_flight
+        assert [session.seq for session in journal.state.in_flight] == [1, 2, 3]
+
+
+def test_in_a_crowd_what_nobody_waits_for_is_written_now_and_then(tmp_path: Path) -> None:
+    def pids() -> list[int | None]:
+        return [session.progress.pid for session in read_state(rundir.paths).in_flight]
+
+    def is_kept_up() -> bool:
+        journal.keep_up()
+        return pids()[0] == 77
+
+    state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
+    with RunDir.create(tmp_path, state) as rundir:
+        journal = Journal(rundir, state, ScriptedChooser(()), now)
+        dispatch(journal, 1)
+        journal.started(1, 66, 1)
+        assert pids() == [66]
+        dispatch(journal, *range(2, CROWD + 2))
+        journal.started(1, 77, 1)
+        assert pids()[0] == 66
+        wait_until(is_kept_up)
+
+
+def test_a_session_that_is_not_in_flight_has_nothing_to_tell(tmp_path: Path) -> None:
+    state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
+    with RunDir.create(tmp_path, state) as rundir:
+        journal = Journal(rundir, state, ScriptedChooser(()), now)
+        with pytest.raises(AssertionError, match="session 7 is not in flight"):
+            journal.session(7)

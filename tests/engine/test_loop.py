@@ -24,6 +24,7 @@ from pitboss.core.session import Assignment, Landing, Outcome, SessionRecord, Se
 from pitboss.core.settling import settle
 from pitboss.core.stops import Ending, RunStatus, StopReason, StopRequest
 from pitboss.engine import loop as loop_module
+from pitboss.engine import state_writer
 from pitboss.engine.brakes import Brakes, Past
 from pitboss.engine.control import Control
 from pitboss.engine.gate import Gate
@@ -45,7 +46,7 @@ from tests.support.cli import PATIENCE_S, wait_until
 from tests.support.values import RUN_ID, STARTED, fresh_run, record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pitboss.core.chooser import Choice
@@ -77,6 +78,8 @@ class Stage:
         self.in_flight: dict[int, int] = {}
         """Of each session that started, how many others had no record yet; one that has may still run for a moment."""
         self.started = {seq: Event() for seq in range(1, 20)}
+        self.begun: list[tuple[int, ...]] = []
+        """Which sessions began together."""
         self.tidied: list[int] = []
         self.vacated: dict[int, Callable[[], None]] = {}
         """Of each session, what says that it has vacated its place."""
@@ -105,7 +108,7 @@ class Stage:
         self.gate, self.meter = Gate(None, {}), Meter()
         spending = Spending(caps, self.meter, self.journal, lambda: self.now, hard=config.hard_budgets)
         self.brakes = Brakes(self.control, spending, self.journal, config, past or Past(), self.events.append)
-        self.pool = Pool(self.dispatch, self.work)
+        self.pool = Pool(self.assign, self.begin, self.work)
         self.places = InMemoryPlaces(Memory(RUN_ID, {}))
         self.picking = Picking(
             QueueChooser(chooser, room or Room()), self.journal, self.places, (self.queue().look,)
@@ -124,7 +127,7 @@ class Stage:
     def grind(self, script: str, how: Callable[[int], How] = lambda _seq: How(), **given: Any) -> Ending:
         return self.prepare(script, how, **given).run()
 
-    def dispatch(self, choice: Choice) -> Assignment:
+    def assign(self, choice: Choice) -> Assignment:
         seq = self.journal.next_seq()
         self.beside[seq] = (choice.prompt, tuple(s.seq for s in self.pool.running))
         self.in_flight[seq] = len(self.journal.running)
@@ -135,9 +138,15 @@ class Stage:
             started_at=self.now,
             base_commit="b" * 40,
         )
-        self.journal.dispatched(session)
-        self.started[seq].set()
+        self.journal.assigned(session)
         return session
+
+    def begin(self, sessions: Sequence[Assignment]) -> Sequence[Assignment]:
+        self.journal.dispatched()
+        self.begun.append(tuple(session.seq for session in sessions))
+        for session in sessions:
+            self.started[session.seq].set()
+        return sessions
 
     def work(self, session: Assignment, vacated: Callable[[], None]) -> SessionRecord:
         self.vacated[session.seq] = vacated
@@ -425,14 +434,14 @@ def test_a_session_that_cannot_be_dispatched_stops_the_others_too(stage: Stage) 
         return How(ABORTED, "aborted")
 
     stage.prepare("alpha alpha", how, room=ROOM)
-    dispatch = stage.dispatch
+    assign = stage.assign
 
     def refuse_the_second(choice: Choice) -> Assignment:
         if stage.beside:
             raise OSError("no space left on device")
-        return dispatch(choice)
+        return assign(choice)
 
-    stage.pool = Pool(refuse_the_second, stage.work)
+    stage.pool = Pool(refuse_the_second, stage.begin, stage.work)
     stage.loop = Loop(
         stage.picking,
         stage.brakes,
@@ -457,6 +466,61 @@ def test_a_session_takes_the_thread_of_one_that_has_ended_and_none_outlives_the_
     (thread,) = threads
     thread.join(PATIENCE_S)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than two sessions in flight are a crowd."""
+    monkeypatch.setattr(state_writer, "CROWD", 2)
+
+
+WIDE = Room(max_parallel=20, parallel_safe=frozenset({"alpha"}))
+
+
+@pytest.mark.usefixtures("crowded")
+def test_sessions_of_a_crowd_begin_together_once_all_of_them_are_durable(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        assert seq in {session.seq for session in stage.rundir_state().in_flight}
+        stage.wait_for(9)
+        return How()
+
+    assert stage.grind("alpha " * 9, how, room=WIDE).reason is StopReason.EXHAUSTED
+    assert stage.begun == [(1,), (2,), tuple(range(3, 10))]
+    assert stage.log == list(range(1, 10))
+
+
+@pytest.mark.usefixtures("crowded")
+def test_no_more_than_so_many_are_kept_waiting(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_module, "MOST_AT_ONCE", 3)
+
+    def how(_seq: int) -> How:
+        stage.wait_for(9)
+        return How()
+
+    stage.grind("alpha " * 9, how, room=WIDE)
+    assert stage.begun == [(1,), (2,), (3, 4, 5), (6, 7, 8), (9,)]
+
+
+@pytest.mark.usefixtures("crowded")
+def test_an_error_while_some_are_assigned_leaves_them_unbegun(stage: Stage) -> None:
+    def how(seq: int) -> How:
+        wait_until(lambda: stage.control.stop_session(seq) is StopRequest.ABORT)
+        return How(ABORTED, "aborted")
+
+    stage.prepare("alpha " * 9, how, room=WIDE)
+    assign = stage.assign
+
+    def refuse_the_fifth(choice: Choice) -> Assignment:
+        if len(stage.beside) == 4:
+            raise OSError("no space left on device")
+        return assign(choice)
+
+    stage.pool = Pool(refuse_the_fifth, stage.begin, stage.work)
+    stage.loop = Loop(stage.picking, stage.brakes, stage.pool, stage.journal, stage.control, stage.gate)
+    with pytest.raises(OSError, match="no space left"):
+        stage.run()
+    assert (stage.pool.running, stage.begun, stage.log) == ((), [(1,), (2,)], [1, 2])
+    assert [session.seq for session in stage.journal.state.in_flight] == [3, 4]
 
 
 def test_an_error_with_nothing_in_flight_asks_nobody_to_stop(stage: Stage) -> None:

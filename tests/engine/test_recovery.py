@@ -198,6 +198,7 @@ def test_fixers_that_a_dead_runner_started_are_billed_and_never_run_again(tmp_pa
 
 def test_a_session_of_which_nobody_knows_the_agent_has_an_unknown_cost(tmp_path: Path) -> None:
     with Stage(tmp_path) as stage:
-        stage.parts.journal.dispatched(assigned(1, base_commit=stage.memory.tip))
+        stage.parts.journal.assigned(assigned(1, base_commit=stage.memory.tip))
+        stage.parts.journal.dispatched()
         (line,) = stage.resume()
         assert (line.status, line.cost_known) == (ABORTED, False)

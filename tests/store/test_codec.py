@@ -318,6 +318,7 @@ def test_prompts_are_written_in_order_of_name_as_the_seed_does() -> None:
 @given(states)
 def test_every_state_survives_the_disk(state: RunState) -> None:
     data = encode_state(state)
+    assert data == msgspec.json.format(data, indent=2) + b"\n"
     assert data.endswith(b"\n")
     assert decode_state(data) == state
 

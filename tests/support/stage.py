@@ -201,7 +201,9 @@ class Stage:
     def try_dispatch(self, prompt: str = "alpha", **choice: Any) -> Assignment | None:
         """As `dispatch`, of a task perhaps that has gone meanwhile."""
         rotation = self.parts.journal.next_seq()
-        return self.parts.dispatcher.dispatch(Choice(prompt=prompt, rotation=rotation, **choice))
+        dispatcher = self.parts.dispatcher
+        session = dispatcher.assign(Choice(prompt=prompt, rotation=rotation, **choice))
+        return next(iter(dispatcher.begin([session])), None)
 
     def die_at(self, write: int, *, after: bool = False) -> None:
         """Kill the runner at the write with this number."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core import by_seq
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import (
@@ -90,9 +91,9 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
 class View(msgspec.Struct, frozen=True, kw_only=True):
     """One run as a screen shows it; `used` sums up its records, `recent` are the last of them, latest first.
 
-    `diffs` says how much each recent session changed, if known. `awaits` says why no worker can take a session, and is
-    empty if one can. While it is `paused`, a run that is RUNNING starts no
-    new session.
+    `in_flight` is in the order of seq. `diffs` says how much each recent session changed, if known. `awaits` says why
+    no worker can take a session, and is empty if one can. While it is `paused`, a run that is RUNNING starts no new
+    session.
     """
 
     run_id: str = ""
@@ -123,7 +124,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
 
     def flight(self, seq: int) -> Flight | None:
         """The flight of session `seq`; None when it is not in flight."""
-        return next((flight for flight in self.in_flight if flight.seq == seq), None)
+        return by_seq.find(self.in_flight, seq)
 
 
 def of_state(state: RunState, in_flight: tuple[InFlight, ...]) -> View:
@@ -143,7 +144,7 @@ def of_state(state: RunState, in_flight: tuple[InFlight, ...]) -> View:
         cost_known=state.cost_known,
         last_seq=max((state.last_session_seq, *(session.seq for session in in_flight))),
         quota=state.quota,
-        in_flight=tuple(map(_flight, in_flight)),
+        in_flight=by_seq.in_order(map(_flight, in_flight)),
     )
 
 
@@ -274,16 +275,14 @@ def _session_ended(view: View, event: SessionEnded) -> View:
         cost_known=view.cost_known and record.cost_known,
         last_seq=max(view.last_seq, record.seq),
         next_pick=event.next_pick,
-        in_flight=tuple(flight for flight in view.in_flight if flight.seq != record.seq),
+        in_flight=by_seq.without(view.in_flight, record.seq),
         recent=recent,
         diffs={each.seq: diffs[each.seq] for each in recent if each.seq in diffs},
     )
 
 
 def _with_flight(view: View, flight: Flight) -> View:
-    others = [each for each in view.in_flight if each.seq != flight.seq]
-    flights = tuple(sorted((*others, flight), key=lambda each: each.seq))
-    return msgspec.structs.replace(view, in_flight=flights)
+    return msgspec.structs.replace(view, in_flight=by_seq.put(view.in_flight, flight))
 
 
 def _flight(session: InFlight) -> Flight:

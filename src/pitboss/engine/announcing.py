@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pitboss.core.chooser import Chooser
     from pitboss.core.diff_stat import DiffStat
     from pitboss.core.events import AgentStep, Observer, RunEvent
+    from pitboss.core.run import RunState
     from pitboss.core.session import Assignment, SessionRecord
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
@@ -30,13 +31,17 @@ class Outlook:
         self._journal = journal
         self._control = control
         self._spending = spending
+        self._known: tuple[RunState, str | None] | None = None
 
     def next_pick(self) -> str | None:
         """The prompt that would start next; None if no further session may start."""
         if self._control.level() is not StopLevel.NONE or self._spending.cap_reached() is not None:
             return None
-        choice = next(upcoming(self._chooser, self._journal.state), None)
-        return choice.prompt if choice else None
+        state, known = self._journal.state, self._known
+        if known is None or known[0] is not state:
+            choice = next(upcoming(self._chooser, state), None)
+            known = self._known = (state, choice.prompt if choice else None)
+        return known[1]
 
 
 class Announcer:

@@ -76,6 +76,7 @@ class OutletThread(Thread):
         self._warn = warn
         self._waiting: deque[object] = deque()
         self._steps: dict[int, _Steps] = {}
+        self._unshown: dict[int, _Steps] = {}
         self._dropped = 0
         self._failure: Exception | None = None
         self._over = self._deaf = self._asleep = False
@@ -87,8 +88,8 @@ class OutletThread(Thread):
         with self._news:
             if self._deaf:
                 return
-            steps = self._steps.get(getattr(event, "seq", 0))
-            if steps is not None and steps.pending:
+            steps = self._unshown.pop(getattr(event, "seq", 0), None)
+            if steps is not None:
                 self._append(steps.take())
             if isinstance(event, SessionStarted):
                 self._steps[event.seq] = _Steps(event.seq)
@@ -103,10 +104,13 @@ class OutletThread(Thread):
             steps = self._steps.get(step.seq)
             if self._deaf or steps is None:
                 return
-            waited_for = any(each.pending for each in self._steps.values())
+            waited_for = bool(self._unshown)
             steps.add(step, now)
             if step.is_retry:
+                self._unshown.pop(step.seq, None)
                 self._append(steps.take())
+            else:
+                self._unshown[step.seq] = steps
             if self._waiting or not waited_for:
                 self._wake()
 
@@ -152,6 +156,7 @@ class OutletThread(Thread):
                 self._deaf = True
                 self._waiting.clear()
                 self._steps.clear()
+                self._unshown.clear()
             if not isinstance(failure, BrokenPipeError):
                 self._warn(f"{self.name} failed, and shows nothing more: {type(failure).__name__}: {failure}")
 
@@ -177,8 +182,9 @@ class OutletThread(Thread):
             self._news.wait(GATHER_S)
 
     def _due(self, now: float) -> list[object]:
-        for steps in self._steps.values():
-            if steps.pending and (self._over or steps.due_at <= now):
+        for seq, steps in list(self._unshown.items()):
+            if self._over or steps.due_at <= now:
+                del self._unshown[seq]
                 self._append(steps.take(now))
         due = list(self._waiting)
         self._waiting.clear()
@@ -189,15 +195,14 @@ class OutletThread(Thread):
 
     def _until_due(self, now: float) -> float | None:
         """Seconds until a waiting step is due; None if none waits."""
-        waiting = [each.due_at for each in self._steps.values() if each.pending]
-        return max(0.0, min(waiting) - now) if waiting else None
+        waiting = min((each.due_at for each in self._unshown.values()), default=None)
+        return None if waiting is None else max(0.0, waiting - now)
 
 
 class _Steps:
     """The steps of one session: the last one shown, and what has come since."""
 
     def __init__(self, seq: int) -> None:
-        self.pending = False
         self.due_at = float("-inf")
         self._shown = Step(seq=seq)
         self._since: AgentStep | None = None
@@ -206,12 +211,11 @@ class _Steps:
     def add(self, step: AgentStep, at: datetime) -> None:
         self._since = step if self._since is None else self._since.then(step)
         self._at = at
-        self.pending = True
 
     def take(self, now: float | None = None) -> Step:
         """What has come since, as one step: the latest words and the usage so far."""
         shown = self._shown if self._since is None else self._since.shown(self._shown)
         self._shown = msgspec.structs.replace(shown, t=self._at)
-        self._since, self.pending = None, False
+        self._since = None
         self.due_at = (time.monotonic() if now is None else now) + STEP_EVERY_S
         return self._shown

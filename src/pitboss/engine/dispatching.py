@@ -9,6 +9,8 @@ from pitboss.core.session import Assignment
 from pitboss.store.scratchpad import lend
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pitboss.core.chooser import Choice
     from pitboss.core.config import Config
     from pitboss.core.prompt import PromptMeta
@@ -56,20 +58,29 @@ class Dispatcher:
         self._queue = queue
         self._announcer = announcer
 
-    def dispatch(self, choice: Choice) -> Assignment | None:
-        """Give the session its number, its place and its agents, and record it as in flight.
-
-        None if its task has gone from the queue meanwhile: then it does not begin.
-        """
-        session = self._assigned(choice)
-        self._journal.dispatched(session)
-        if not self._queue.take(session):
-            self._withdraw(session)
-            return None
-        self._announcer.session_started(session)
+    def assign(self, choice: Choice) -> Assignment:
+        """Give the session its number, its place and its agents; nothing of it may start before `begin`."""
+        session = self._assignment(choice)
+        self._journal.assigned(session)
         return session
 
-    def _assigned(self, choice: Choice) -> Assignment:
+    def begin(self, sessions: Sequence[Assignment]) -> list[Assignment]:
+        """Make durable that the sessions assigned so far are in flight; returns those that are to begin.
+
+        One whose task has gone from the queue meanwhile does not begin. Its number goes to the next session, so it must
+        be the last of them.
+        """
+        self._journal.dispatched()
+        return [session for session in sessions if self._begins(session)]
+
+    def _begins(self, session: Assignment) -> bool:
+        if not self._queue.take(session):
+            self._withdraw(session)
+            return False
+        self._announcer.session_started(session)
+        return True
+
+    def _assignment(self, choice: Choice) -> Assignment:
         seq, rundir = self._journal.next_seq(), self._journal.rundir
         self._control.began(seq)
         rundir.make_subdirectories()

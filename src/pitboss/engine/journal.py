@@ -1,11 +1,12 @@
 """The run's memory: the only writer of its state and log, in an order that makes a crash harmless (SPEC 7).
 
-    dispatched   in flight, durable, before anything of the session starts
+    assigned     in flight, in memory: another session may be assigned before either starts
+    dispatched   all that were assigned, durable, before anything of them starts
     started      the agent's pid: for this boot only, so its file name is not synced
     ended        the outcome, durable, before anything lands
     recorded     the log line, durable: the commit point; then its entry in sessions.md
 
-Parallel sessions that write at the same time share one write of the state; in a crowd they wait a little to do so.
+Parallel sessions that write at the same time share one write of the state: `engine.state_writer`.
 
 state.json is written by `dispatched`, `ended` and `finished`, so the checkpoint of one session usually
 rides on the dispatch of the next: until then the log is ahead, and a resume replays it. Each step
@@ -15,17 +16,18 @@ each leaves behind. Safe to call from several session threads.
 
 from __future__ import annotations
 
-import time
 from contextlib import suppress
 from functools import reduce
-from threading import Lock, RLock
+from threading import RLock
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core import by_seq
 from pitboss.core.run import spend
 from pitboss.core.session import InFlight
 from pitboss.engine.latest_sessions import LatestSessions
+from pitboss.engine.state_writer import StateWriter
 from pitboss.errors import StorageError
 from pitboss.store import sessions_md
 
@@ -43,12 +45,6 @@ if TYPE_CHECKING:
     from pitboss.engine.attempt import Attempt
     from pitboss.store.rundir import RunDir
 
-CROWD = 50
-"""Sessions in flight beyond which their threads share writes of the state even if that takes longer."""
-
-SHARED_S = 0.0001
-"""Seconds, for each session in flight, that such a thread waits for another to write."""
-
 
 class Journal:
     """Holds a run's state, and makes every change to it durable before anyone acts on it."""
@@ -58,14 +54,14 @@ class Journal:
     ) -> None:
         self._chooser = chooser
         self._rundir = rundir
-        self._state = state
+        self._state = _in_order(state)
         self._clock = clock
         self._lock = RLock()
-        self._writing = Lock()
         self._version = 0
-        self._written = 0
-        self._durable = 0
+        self._writer = StateWriter(rundir, self._lock, lambda: (self._state, self._version))
         self._early: dict[int, SessionRecord] = {}
+        self._counted: tuple[BudgetSnapshot, int] | None = None
+        """What all records have used up, and how many of their sessions are in flight; None after a new record."""
         self._latest = LatestSessions(rundir.paths.log)
         self._projection_lags = False
 
@@ -83,16 +79,32 @@ class Journal:
     def running(self) -> tuple[InFlight, ...]:
         """The sessions in flight that have no record; `state` keeps those that ended before an earlier one."""
         with self._lock:
-            return tuple(s for s in self._state.in_flight if s.seq not in self._early)
+            if not self._early:
+                return self._state.in_flight
+            return tuple(s for s in self._state.in_flight if s.assignment.seq not in self._early)
 
     @property
     def consumed(self) -> BudgetSnapshot:
         """What all records have used up, including those that wait for an earlier one to be folded."""
-        with self._lock:
-            early = (self._early[seq] for seq in sorted(self._early))
-            return reduce(spend, early, self._state.budget_consumed)
+        return self.spent()[0]
 
-    def spent(self) -> tuple[BudgetSnapshot, tuple[int, ...]]:
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many sessions are in flight that they share writes of the state."""
+        return self._writer.is_crowded
+
+    def spent(self) -> tuple[BudgetSnapshot, int]:
+        """`consumed`, and how many sessions it does not count yet, at one moment."""
+        with self._lock:
+            in_flight = self._state.in_flight
+            if self._counted is None:
+                early = (self._early[seq] for seq in sorted(self._early))
+                used = reduce(spend, early, self._state.budget_consumed)
+                self._counted = used, sum(by_seq.find(in_flight, seq) is not None for seq in self._early)
+            used, recorded = self._counted
+            return used, len(in_flight) - recorded
+
+    def spending(self) -> tuple[BudgetSnapshot, tuple[int, ...]]:
         """`consumed`, and the numbers of the sessions it does not count yet, at one moment."""
         with self._lock:
             return self.consumed, tuple(session.seq for session in self.running)
@@ -104,11 +116,15 @@ class Journal:
 
     def next_seq(self) -> int:
         """The number that the next dispatched session gets."""
-        return max([self._state.last_session_seq, *(s.seq for s in self._state.in_flight)]) + 1
+        latest = self._state.in_flight[-1].seq if self._state.in_flight else 0
+        return max(self._state.last_session_seq, latest) + 1
 
     def session(self, seq: int) -> InFlight:
         """The session in flight with that number."""
-        return next(s for s in self._state.in_flight if s.seq == seq)
+        found = by_seq.find(self._state.in_flight, seq)
+        if found is None:
+            raise AssertionError(f"session {seq} is not in flight")
+        return found
 
     def assignment(self, seq: int) -> Assignment:
         """What dispatch decided for the session in flight with that number."""
@@ -125,11 +141,14 @@ class Journal:
             raise AssertionError(f"the outcome of session {seq} is not written yet")
         return outcome
 
-    def dispatched(self, assignment: Assignment) -> None:
-        """Write that a session is about to start; durable when this returns."""
+    def assigned(self, assignment: Assignment) -> None:
+        """Put a session in flight, in memory alone: nothing of it may start before `dispatched`."""
         with self._lock:
-            self._replace(in_flight=(*self._state.in_flight, InFlight.begin(assignment)))
-        self._write(durable=True, at_once=True)
+            self._replace(in_flight=by_seq.put(self._state.in_flight, InFlight.begin(assignment)))
+
+    def dispatched(self) -> None:
+        """Write that the sessions assigned so far are about to start; durable when this returns."""
+        self._writer.write(durable=True, at_once=True)
 
     def withdrawn(self, seq: int) -> None:
         """Forget a session that was dispatched and did not begin; its number goes to the next one.
@@ -137,8 +156,8 @@ class Journal:
         A power cut may undo that: then it gets a record as one that was cut short.
         """
         with self._lock:
-            self._replace(in_flight=tuple(s for s in self._state.in_flight if s.seq != seq))
-        self._write(durable=False)
+            self._replace(in_flight=by_seq.without(self._state.in_flight, seq))
+        self._writer.write(durable=False)
 
     def queued(self, tasks: tuple[WaitingTask, ...]) -> None:
         """Note which tasks wait, oldest first. Not written: each of them has a file of its own."""
@@ -159,7 +178,7 @@ class Journal:
         """Note the agent's process. A pid means nothing after a reboot, so no power cut matters."""
         with self._lock:
             self._update(seq, pid=pid, pid_started=pid_started, begun=True)
-        self._write(durable=False)
+        self._writer.write(durable=False)
 
     def attempting(self, seq: int, attempt: Attempt) -> None:
         """Write which attempt comes next, and whose; durable before it starts.
@@ -179,20 +198,20 @@ class Journal:
                 pid=None,
                 pid_started=None,
             )
-        self._write(durable=True)
+        self._writer.write(durable=True)
 
     def waiting(self, seq: int, since: datetime, until: datetime, *, begun: bool) -> None:
         """Show observers that the session is waiting; `begun`: its agent has run, and will run again."""
         with self._lock:
             self._update(seq, waits_since=since, waits_until=until, begun=begun, pid=None, pid_started=None)
-        self._write(durable=False)
+        self._writer.write(durable=False)
 
     def waited(self, seq: int, seconds: float) -> None:
         """The wait is over: add its `seconds` to the session's."""
         with self._lock:
             waited_s = self.progress(seq).waited_s + seconds
             self._update(seq, waited_s=waited_s, waits_since=None, waits_until=None)
-        self._write(durable=False)
+        self._writer.write(durable=False)
 
     def noted(self, agent: str, quota: Quota) -> None:
         """Note what an agent said about its subscription; written with the next change of state."""
@@ -203,7 +222,7 @@ class Journal:
         """Write how the agent ended; from here on it is never run again."""
         with self._lock:
             self._update(seq, outcome=outcome, begun=False, pid=None, pid_started=None)
-        self._write(durable=True)
+        self._writer.write(durable=True)
 
     def vacated(self, seq: int, commit: str) -> None:
         """Note that all of a session's work is in `commit`, and its working copy is free for another.
@@ -218,7 +237,7 @@ class Journal:
         with self._lock:
             others = (s for s in self._state.unrescued if s.seq != seq)
             self._replace(unrescued=(*others, self.session(seq)))
-        self._write(durable=True)
+        self._writer.write(durable=True)
 
     def rescued(self, seq: int) -> None:
         """Forget that a session's work is still where it was; durable, since other work may soon be there."""
@@ -226,7 +245,7 @@ class Journal:
             if not any(s.seq == seq for s in self._state.unrescued):
                 return
             self._replace(unrescued=tuple(s for s in self._state.unrescued if s.seq != seq))
-        self._write(durable=True)
+        self._writer.write(durable=True)
 
     def recorded(self, record: SessionRecord) -> None:
         """Append the record (the commit point), fold it, and append its entry to sessions.md."""
@@ -240,11 +259,12 @@ class Journal:
         """Write the state now, before something that may take a while. A power cut may undo it: the log has it all."""
         with self._lock:
             self._replace()
-        self._write(durable=False)
+        self._writer.write(durable=False)
 
     def replayed(self, record: SessionRecord) -> None:
         """Fold a record that is already in the log; one that came early waits for those before it."""
         with self._lock:
+            self._counted = None
             self._early[record.seq] = record
             while following := self._early.pop(self._state.last_session_seq + 1, None):
                 self._state = self._chooser.advance(self._state, following)
@@ -256,9 +276,10 @@ class Journal:
     def adopt(self, state: RunState) -> None:
         """Take over a state that recovery worked out, and make it the checkpoint."""
         with self._lock:
-            self._state = state
+            self._state = _in_order(state)
+            self._counted = None
             self._replace()
-        self._write(durable=True)
+        self._writer.write(durable=True)
 
     def accepted(
         self, prompt_names: tuple[str, ...], caps: Caps, selection: Selection, return_to: str | None
@@ -268,29 +289,37 @@ class Journal:
             self._replace(
                 prompt_names=prompt_names, caps=caps, selection=selection, return_to=return_to, paused=False
             )
-        self._write(durable=True)
+        self._writer.write(durable=True)
 
     def capped(self, caps: Caps) -> None:
         """Write the caps that the run keeps from now on; durable, so that a resume keeps them too."""
         with self._lock:
             self._replace(caps=caps)
-        self._write(durable=True)
+        self._writer.write(durable=True)
 
     def paused(self, *, paused: bool) -> None:
         """Show observers whether the run is paused; a resumed run is not."""
         with self._lock:
             self._replace(paused=paused)
-        self._write(durable=False)
+        self._writer.write(durable=False)
 
     def caught_up(self) -> None:
         """Write what no dispatch will for a while: the records since the last one; does nothing if all is written."""
-        self._write(durable=False)
+        self._writer.write(durable=False)
+
+    def rest_s(self) -> float:
+        """For how many seconds the next dispatch had better wait for others to share its write; 0 unless in a crowd."""
+        return self._writer.rest_s()
+
+    def keep_up(self) -> None:
+        """In a crowd, write what nobody waits for; to be called every second or so."""
+        self._writer.keep_up()
 
     def finished(self, status: RunStatus, stop_reason: str) -> None:
         """Write the run's terminal state."""
         with self._lock:
             self._replace(status=status, stop_reason=stop_reason, paused=False)
-        self._write(durable=True)
+        self._writer.write(durable=True)
         with self._lock:
             if self._projection_lags:
                 self._project_all()
@@ -311,36 +340,16 @@ class Journal:
             self._projection_lags = False
 
     def _update(self, seq: int, **changes: object) -> None:
-        self._replace(
-            in_flight=tuple(
-                _further(session, changes) if session.seq == seq else session
-                for session in self._state.in_flight
-            )
-        )
+        self._replace(in_flight=by_seq.put(self._state.in_flight, _further(self.session(seq), changes)))
 
     def _replace(self, **changes: object) -> None:
         self._state = msgspec.structs.replace(self._state, last_updated_at=self._clock(), **changes)
         self._version += 1
 
-    def _write(self, *, durable: bool, at_once: bool = False) -> None:
-        """Write the current state, unless another thread has done so since the caller changed it.
-
-        Not under `_lock`, so that a record need not wait. A thread that waits here may find a later state written. In
-        a crowd it waits for that, unless the loop waits for it: each write holds all sessions in flight.
-        """
-        with self._lock:
-            wanted, in_flight = self._version, len(self._state.in_flight)
-        if in_flight > CROWD and not at_once:
-            time.sleep(in_flight * SHARED_S)
-        with self._writing:
-            if wanted <= (self._durable if durable else self._written):
-                return
-            with self._lock:
-                state, version = self._state, self._version
-            self._rundir.checkpoint(state, durable=durable)
-            self._written = version
-            self._durable = version if durable else self._durable
-
 
 def _further(session: InFlight, changes: dict[str, object]) -> InFlight:
     return msgspec.structs.replace(session, progress=msgspec.structs.replace(session.progress, **changes))
+
+
+def _in_order(state: RunState) -> RunState:
+    return msgspec.structs.replace(state, in_flight=by_seq.in_order(state.in_flight))

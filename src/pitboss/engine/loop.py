@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pitboss.core.events import Observer
-    from pitboss.core.session import SessionRecord
     from pitboss.engine.brakes import Brakes
     from pitboss.engine.control import Control
     from pitboss.engine.gate import Gate
@@ -23,6 +22,9 @@ if TYPE_CHECKING:
     from pitboss.engine.pool import Pool
 
 SESSIONS_BETWEEN_TIDYING = 500
+
+MOST_AT_ONCE = 50
+"""How many sessions may be assigned before the first of them begins."""
 
 LOOK_S = 0.5
 """Seconds after which a loop that waits looks again whether it may go on: requests, time and signals may have come."""
@@ -51,13 +53,15 @@ class Loop:
             while not isinstance(step := self._next(), Ending):
                 match step:
                     case Choice():
-                        self._pool.start(step)
+                        self._pool.assign(step)
+                        if not self._may_wait(step):
+                            self._pool.begin()
                         if self._pool.running and not step.in_slot:
-                            self._take(self._pool.wait(LOOK_S), tidy)  # nothing may start beside it
+                            self._take(tidy)  # nothing may start beside it
                     case Wait() if not self._pool.running:
                         raise AssertionError("nothing runs that could end")
                     case _:  # Wait, Idle
-                        self._take(self._pool.wait(LOOK_S), tidy)
+                        self._take(tidy)
         except BaseException:
             if self._pool.running:
                 self._control.abort()
@@ -86,13 +90,23 @@ class Loop:
             return Wait()
         return step
 
-    def _take(self, record: SessionRecord | None, tidy: Callable[[], None]) -> None:
-        if record is None:
-            return
-        self._brakes.take(record)
-        self._ended += 1
-        if self._ended % SESSIONS_BETWEEN_TIDYING == 0:
-            tidy()
+    def _may_wait(self, choice: Choice) -> bool:
+        """Whether a session that was assigned may wait for others, to share the write of the state with them.
+
+        One with a task may not: if that has gone, the number goes to the session after it.
+        """
+        few = self._pool.assigned < MOST_AT_ONCE
+        return self._journal.is_crowded and few and choice.in_slot and choice.queued is None
+
+    def _take(self, tidy: Callable[[], None]) -> None:
+        """Begin what was assigned, and take back what ends next; in a crowd, several sessions at a time."""
+        self._pool.begin()
+        self._journal.keep_up()
+        for record in self._pool.wait(LOOK_S, self._journal.rest_s):
+            self._brakes.take(record)
+            self._ended += 1
+            if self._ended % SESSIONS_BETWEEN_TIDYING == 0:
+                tidy()
 
 
 def finish(

@@ -119,7 +119,7 @@ class Parts:
             stays=stays,
         )
         brakes = Brakes(self.control, self._spending, self.journal, self._config, past, self._emit)
-        pool = Pool(self.dispatcher.dispatch, self.sessions.run)
+        pool = Pool(self.dispatcher.assign, self.dispatcher.begin, self.sessions.run)
         self.control.steer_by(Steering(self._spending, self.journal, self._emit))
         picking = Picking(
             self._chooser, self.journal, self._places, (self.queue.look, self._prompts.look_at_limits)

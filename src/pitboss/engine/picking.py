@@ -38,5 +38,8 @@ class Picking:
         """As `Chooser.next`, with what is outside at this moment; Idle while there is no place for its choice."""
         for look in self._looks:
             look()
+        busy = bool(running or landing)
+        if busy and not self._places.has_room():
+            return Idle()  # whatever the chooser says: while something runs, the run is not over
         step = self._chooser.next(self._journal.state, running, landing)
-        return Idle() if isinstance(step, Choice) and not self._places.has_room() else step
+        return Idle() if isinstance(step, Choice) and not (busy or self._places.has_room()) else step

@@ -5,59 +5,83 @@ A thread whose session has ended takes the next one: to start a thread takes lon
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
+from pitboss.core.session import SessionRecord
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from pitboss.core.chooser import Choice
-    from pitboss.core.session import Assignment, SessionRecord
+    from pitboss.core.session import Assignment
+
+    News = tuple[int, SessionRecord | BaseException | None]
+    """A session's number, and its record or what ended it; None if it has vacated its place."""
 
 
 class Pool:
     """Runs sessions side by side; only the loop's thread talks to it.
 
-    `dispatch` notes a session as in flight, in the loop's thread; None says that it is not to begin after all. `work`
-    brings it to its record in its own thread, and may call its second argument to say that the session has vacated its
-    place.
+    `assign` gives a session its number and place, in the loop's thread; `begin` makes sessions that were assigned
+    durable, and returns those that are to begin. `work` brings one to its record in its own thread, and may call its
+    second argument to say that the session has vacated its place.
     """
 
     def __init__(
         self,
-        dispatch: Callable[[Choice], Assignment | None],
+        assign: Callable[[Choice], Assignment],
+        begin: Callable[[Sequence[Assignment]], Sequence[Assignment]],
         work: Callable[[Assignment, Callable[[], None]], SessionRecord],
     ) -> None:
-        self._dispatch = dispatch
+        self._assign = assign
+        self._begin = begin
         self._work = work
-        self._news: SimpleQueue[tuple[int, SessionRecord | BaseException | None]] = SimpleQueue()
+        self._news: SimpleQueue[News] = SimpleQueue()
         self._due: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads = 0
-        self._running: dict[int, Assignment] = {}
-        self._landing: set[int] = set()
+        self._assigned: dict[int, Assignment] = {}
+        self._placed: dict[int, Assignment] = {}
+        self._landing: dict[int, Assignment] = {}
 
     @property
     def running(self) -> tuple[Assignment, ...]:
         """The sessions not taken back yet; one that has a record counts while its last hooks run."""
-        return tuple(self._running.values())
+        return (*self._landing.values(), *self._placed.values(), *self._assigned.values())
 
     @property
     def landing(self) -> tuple[Assignment, ...]:
         """The running sessions that have vacated their place."""
-        return tuple(self._running[seq] for seq in sorted(self._landing))
+        return tuple(self._landing.values())
 
     @property
     def placed(self) -> tuple[Assignment, ...]:
         """The running sessions that still hold their place."""
-        return tuple(session for seq, session in self._running.items() if seq not in self._landing)
+        return (*self._placed.values(), *self._assigned.values())
 
-    def start(self, choice: Choice) -> None:
-        """Dispatch a session and run it in a thread, which cannot keep the process from ending."""
-        session = self._dispatch(choice)
-        if session is None:
+    @property
+    def assigned(self) -> int:
+        """How many sessions wait for `begin`."""
+        return len(self._assigned)
+
+    def assign(self, choice: Choice) -> None:
+        """Assign a session; it takes up room from now on, and begins with `begin`."""
+        session = self._assign(choice)
+        self._assigned[session.seq] = session
+
+    def begin(self) -> None:
+        """Run what was assigned, each session in a thread, which cannot keep the process from ending."""
+        if not self._assigned:
             return
+        sessions = tuple(self._assigned.values())
+        self._assigned.clear()
+        for session in self._begin(sessions):
+            self._start(session)
 
+    def _start(self, session: Assignment) -> None:
         def body() -> None:
             try:
                 self._news.put(
@@ -66,9 +90,9 @@ class Pool:
             except BaseException as error:
                 self._news.put((session.seq, error))
 
-        self._running[session.seq] = session
+        self._placed[session.seq] = session
         self._due.put(body)
-        if self._threads < len(self._running):
+        if self._threads < len(self._placed) + len(self._landing):
             self._threads += 1
             Thread(target=self._serve, name=f"sessions {self._threads}", daemon=True).start()
 
@@ -76,22 +100,30 @@ class Pool:
         while (body := self._due.get()) is not None:
             body()
 
-    def wait(self, limit_s: float) -> SessionRecord | None:
-        """The record of the session that ends next; raises what ended it.
+    def wait(self, limit_s: float, rest_s: Callable[[], float] = lambda: 0.0) -> list[SessionRecord]:
+        """The records of the sessions that end next; raises what ended one.
 
-        None if one vacates its place first, or none ends within `limit_s` seconds.
+        None of them if one vacates its place first, or none ends within `limit_s` seconds. What else comes within
+        `rest_s` seconds of the first news is taken too.
         """
         try:
-            ended = self._take(limit_s)
+            taken = [self._take(limit_s)]
         except Empty:
-            return None
-        if isinstance(ended, BaseException):
-            raise ended
-        return ended
+            return []
+        if (pause_s := rest_s()) > 0:
+            time.sleep(pause_s)
+            with suppress(Empty):
+                while True:
+                    taken.append(self._take(0.0))
+        for ended in taken:
+            if isinstance(ended, BaseException):
+                raise ended
+        return [ended for ended in taken if isinstance(ended, SessionRecord)]
 
     def drain(self) -> None:
         """Wait for all sessions, however they end: there is already an error to report."""
-        while self._running:
+        self._assigned.clear()
+        while self._placed or self._landing:
             self._take()
 
     def close(self) -> None:
@@ -102,9 +134,7 @@ class Pool:
 
     def _take(self, limit_s: float | None = None) -> SessionRecord | BaseException | None:
         seq, ended = self._news.get(timeout=limit_s)
+        session = self._placed.pop(seq, None) or self._landing.pop(seq)
         if ended is None:
-            self._landing.add(seq)
-        else:
-            del self._running[seq]
-            self._landing.discard(seq)
+            self._landing[seq] = session
         return ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from pitboss.core import budget
@@ -60,17 +61,18 @@ class Spending:
     def cap_reached(self) -> Exceeded | None:
         """The cap that forbids another session."""
         now, (used, running) = self._now(), self._journal.spent()
-        over = budget.exceeded(self._caps, used, now=now, in_flight=len(running))
+        over = budget.exceeded(self._caps, used, now=now, in_flight=running)
         if over is not None or not self._hard:
             return over
-        return self._meter.exceeded(self._caps, used, running, now)
+        return self._meter.exceeded(self._caps, *self._journal.spending(), now)
 
     def fits(self, cost_group: str) -> bool:
         """Whether a session of that group fits in beside those in flight, given what they are all expected to cost."""
+        if not self.caps_cost:
+            return True
         spent = self._journal.state.spend_per_prompt
-        in_flight = sum(
-            budget.expected_cost(spent, session.assignment.cost_group) for session in self._journal.running
-        )
+        groups = Counter(session.assignment.cost_group for session in self._journal.running)
+        in_flight = sum(number * budget.expected_cost(spent, group) for group, number in groups.items())
         expected = budget.expected_cost(spent, cost_group)
         return budget.fits(self._caps, self._journal.consumed, in_flight, expected)
 
@@ -85,7 +87,7 @@ class Spending:
         """With hard budgets, a run cap ends sessions in flight too; running out of time is not a failure."""
         if not self._hard:
             return None
-        over = self._meter.exceeded(self._caps, *self._journal.spent(), self._now())
+        over = self._meter.exceeded(self._caps, *self._journal.spending(), self._now())
         if over is None:
             return None
         return StopRequest.ABORT if over.cap == "until" else StopRequest.RUN_CAP

@@ -89,8 +89,13 @@ class TaskQueue:
 
     def _take_in(self, tasks: Iterable[QueuedTask]) -> None:
         waiting = tuple(task.waiting for task in tasks)
-        in_flight = {session.assignment.queued for session in self._journal.state.in_flight}
-        kept = {task_id: doc for task_id, doc in self._docs.items() if task_id in in_flight}
-        self._docs = {task.id: task.doc for task in tasks} | kept
+        self._docs = {task.id: task.doc for task in tasks} | self._in_flight()
         if waiting != self._journal.state.queue:
             self._journal.queued(waiting)
+
+    def _in_flight(self) -> dict[str, PromptDoc]:
+        """What the tasks in flight say."""
+        if not self._docs:
+            return {}
+        ids = {session.assignment.queued for session in self._journal.state.in_flight}
+        return {task_id: doc for task_id, doc in self._docs.items() if task_id in ids}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import contextmanager
-from threading import Condition
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ class Turns:
     """A lock granted in order of request."""
 
     def __init__(self) -> None:
-        self._changed = Condition()
-        self._queue: deque[object] = deque()
+        self._lock = Lock()
+        self._queue: deque[Event] = deque()
 
     @property
     def taken(self) -> bool:
@@ -26,13 +26,15 @@ class Turns:
     @contextmanager
     def turn(self) -> Iterator[None]:
         """Wait for all earlier requests, then hold the lock."""
-        ticket = object()
-        with self._changed:
+        ticket = Event()
+        with self._lock:
             self._queue.append(ticket)
-            self._changed.wait_for(lambda: self._queue[0] is ticket)
+            self._queue[0].set()
+        ticket.wait()
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._queue.popleft()
-                self._changed.notify_all()
+                if self._queue:
+                    self._queue[0].set()  # that one alone wakes, however many wait

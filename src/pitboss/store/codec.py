@@ -120,8 +120,8 @@ class StateHead(msgspec.Struct, frozen=True, kw_only=True):
     last_updated_at: Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-Seen = dict[int, tuple[InFlight, msgspec.Raw]]
-"""Sessions in flight that were encoded and could be read back, by identity."""
+Seen = dict[int, tuple[InFlight, bytes]]
+"""Sessions in flight, as they stand in a file that could be read back, by identity."""
 
 
 class Malformed(ValueError):
@@ -146,15 +146,16 @@ def encode_state(state: RunState, seen: Seen | None = None) -> bytes:
         del fields[name]
     if "unrescued" in fields:
         fields["unrescued"] = [_flat(session) for session in state.unrescued]
-    sessions = {id(s): before.get(id(s)) or (s, msgspec.Raw(_to_json(_flat(s)))) for s in state.in_flight}
-    new = [encoded for key, (_, encoded) in sessions.items() if key not in before]
+    sessions = {id(s): before.get(id(s)) or (s, _entry(s)) for s in state.in_flight}
+    new = [msgspec.Raw(entry) for key, (_, entry) in sessions.items() if key not in before]
     _read_state(_to_json(fields | {"in_flight": new} | state.unknown))
     if seen is not None:
         seen.clear()
         seen.update(sessions)
     if sessions:
-        fields["in_flight"] = [encoded for _, encoded in sessions.values()]
-    return msgspec.json.format(_to_json(fields | state.unknown), indent=2) + b"\n"
+        fields["in_flight"] = []
+    text = msgspec.json.format(_to_json(fields | state.unknown), indent=2) + b"\n"
+    return text.replace(_NO_ENTRIES, _LIST % b",".join(entry for _, entry in sessions.values()), 1)
 
 
 def decode_state(data: bytes) -> RunState:
@@ -166,6 +167,11 @@ def decode_state(data: bytes) -> RunState:
         return _in_utc(state)
     except _UNREADABLE as error:
         raise _malformed(error) from None
+
+
+def _entry(session: InFlight) -> bytes:
+    """A session in flight as it stands in the list, so that only those that have changed are formatted again."""
+    return _LINE + msgspec.json.format(_to_json(_flat(session)), indent=2).replace(b"\n", _LINE)
 
 
 def _read_state(data: bytes) -> RunState:
@@ -369,6 +375,10 @@ _STRICT: dict[Any, Any] = {
 }
 _ELSEWHERE = lazy_pattern(rb"[:.][0-9]+[+-][0-9]|\\u")
 """Found in any JSON that holds a time in a zone other than UTC; without a match there is none."""
+_LINE = b"\n    "
+_NO_ENTRIES = b'\n  "in_flight": []'
+"""Found once, at the top level: in JSON no string holds the end of a line, and what is nested is indented further."""
+_LIST = b'\n  "in_flight": [%b\n  ]'
 _IN_MEMORY = ("unknown", "queue", "early")
 _STATE_FIELDS = frozenset(RunState.__struct_fields__) - set(_IN_MEMORY)
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BEATS = 6
 """How many of them fit into the time after which the other side is given up."""
 
-LONGEST_BEAT_S = 5.0
+LONGEST_BEAT_S = 10.0
 FULL = 64
 """Messages that may wait to be sent, or to be taken, before whoever can wait does."""
 

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from pitboss.workers.line import WorkerLine
 
 
+KEPT_SHARE = 10
+"""One place of so many may be kept although its session is over, so that all of them are not looked at each time."""
+
+
 class WorkerPlaces:
     """The places of one run (`engine.ports.Places`); `home` are those on this machine, where everything lands."""
 
@@ -28,6 +32,7 @@ class WorkerPlaces:
         self._dispatch = dispatch
         self._cluster = cluster
         self._in_use: dict[int, RemotePlace] = {}
+        self._many = 0
 
     def open(self) -> None:
         """The run is about to begin or resume. Raises StartError, GitError."""
@@ -66,7 +71,8 @@ class WorkerPlaces:
             return self._home.at(session)
         place = self._in_use.get(session.seq)
         if place is None or place.is_released:
-            self._forget_released()
+            if len(self._in_use) >= self._many:
+                self._forget_released()
             place = self._in_use[session.seq] = RemotePlace(self._dispatch, self._home.at(session), session)
         return place
 
@@ -74,6 +80,7 @@ class WorkerPlaces:
         for seq, place in list(self._in_use.items()):
             if place.is_released:
                 self._in_use.pop(seq, None)
+        self._many = len(self._in_use) + max(1, len(self._in_use) // KEPT_SHARE)
 
     def line(self, session: Assignment) -> WorkerLine:
         """The connection to a session's worker. Raises HostLost if there is none."""

@@ -51,5 +51,7 @@ class QueueChooser:
 
 def _due(state: RunState) -> WaitingTask | None:
     """The oldest task that is not in flight yet."""
+    if not state.queue:
+        return None
     taken = {session.assignment.queued for session in state.in_flight}
     return next((task for task in state.queue if task.id not in taken), None)

@@ -47,12 +47,14 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a session of that prompt or task may start beside those in `running` and those waiting to land."""
         if not running and not landing:
             return True
-        shares = self._shares(wants) and all(map(self._is_shared_by, (*running, *landing)))
-        return shares and max(len(running), len(landing)) < self.max_parallel
+        if max(len(running), len(landing)) >= self.max_parallel or not self._shares(wants):
+            return False
+        others = (*running, *landing)
+        prompts = {each.prompt for each in others if each.queued is None}
+        return prompts <= self.parallel_safe and all(
+            each.parallel_safe for each in others if each.queued is not None
+        )
 
     def _shares(self, wants: str | WaitingTask) -> bool:
         safe = wants in self.parallel_safe if isinstance(wants, str) else wants.parallel_safe
         return self.max_parallel > 1 and safe
-
-    def _is_shared_by(self, session: Assignment) -> bool:
-        return self._shares(session.prompt) if session.queued is None else session.parallel_safe

@@ -7,6 +7,8 @@ is not in line, and gets no second turn either (SPEC 11).
 
 from __future__ import annotations
 
+from collections import Counter
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pitboss.core.chooser import Choice, Wait
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from pitboss.core.run import Retry, RunState
     from pitboss.core.scheduler import Contender
     from pitboss.core.session import Assignment, SessionRecord
+
+_seq = attrgetter("seq")
 
 
 class RotationChooser:
@@ -87,15 +91,20 @@ class RotationChooser:
 def dispatched_scheduler(state: RunState) -> SchedulerState:
     """The scheduler after every dispatch, including those in flight; second turns and queued tasks do not count."""
     scheduler = state.scheduler_state
-    picked = (s.assignment for s in state.in_flight if not s.assignment.is_no_turn)
-    for session in sorted(picked, key=lambda s: s.seq):
-        runs = record_run(scheduler, session.prompt).runs_per_prompt
-        scheduler = SchedulerState(rotation=session.rotation, runs_per_prompt=runs)
-    return scheduler
+    flying = [session.assignment for session in state.in_flight]
+    # As `is_no_turn` says, which takes too long for a thousand of them.
+    picked = [each for each in flying if each.retry_of is None and each.queued is None]
+    if not picked:
+        return scheduler
+    runs = Counter(scheduler.runs_per_prompt)
+    runs.update([each.prompt for each in picked])
+    return SchedulerState(rotation=max(picked, key=_seq).rotation, runs_per_prompt=dict(runs))
 
 
 def _due_again(state: RunState, names: Collection[str]) -> Retry | None:
     """The oldest conflict of one of these prompts whose second turn is not in flight yet."""
+    if not state.conflicts:
+        return None
     taken = {session.assignment.retry_of for session in state.in_flight}
     due = (each for each in state.conflicts if each.prompt in names and each.seq not in taken)
     return next(due, None)

@@ -1,0 +1,88 @@
+"""Writes a run's state for all threads that have changed it, at once where many sessions are in flight (SPEC 7).
+
+The file holds all of them, so it grows with their number. In a crowd it is written now and then: twice a second for a
+thousand sessions, for all that have asked meanwhile.
+"""
+
+from __future__ import annotations
+
+import time
+from threading import Condition, Lock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from threading import RLock
+
+    from pitboss.core.run import RunState
+    from pitboss.store.rundir import RunDir
+
+CROWD = 50
+"""Sessions in flight beyond which writes of the state are shared even if that takes longer."""
+
+SHARED_S = 0.0005
+"""Seconds, for each session in flight, between two writes of the state in a crowd."""
+
+LONGEST_REST_S = 1.0
+"""Seconds between two such writes at most."""
+
+LOOP_FIRST = 1.5
+"""By how much longer than the loop a session waits before it writes itself: the loop's write is there for all."""
+
+
+class StateWriter:
+    """Writes the `latest` state and its version, which only grows; `lock` guards both."""
+
+    def __init__(self, rundir: RunDir, lock: RLock, latest: Callable[[], tuple[RunState, int]]) -> None:
+        self._rundir = rundir
+        self._latest = latest
+        self._news = Condition(lock)
+        self._writing = Lock()
+        self._written = 0
+        self._durable = 0
+        self._rests_until = 0.0
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many sessions are in flight that they share writes."""
+        return self._in_flight > CROWD
+
+    def rest_s(self) -> float:
+        """For how many seconds the next write had better wait for others to share it; 0 unless there is a crowd."""
+        return max(0.0, self._rests_until - time.monotonic()) if self.is_crowded else 0.0
+
+    def write(self, *, durable: bool, at_once: bool = False) -> None:
+        """Write the current state, unless another thread has done so since the caller changed it.
+
+        Not under the lock, so that a record need not wait. A thread that waits here may find a later state written. In
+        a crowd it waits for that, unless it is the loop, which writes `at_once`. What need not be durable is left to
+        `keep_up` then.
+        """
+        with self._news:
+            wanted = self._latest()[1]
+            if self.is_crowded and not at_once:
+                if not durable:
+                    return
+                self._news.wait_for(lambda: wanted <= self._durable, LOOP_FIRST * self.rest_s())
+        with self._writing:
+            if wanted > (self._durable if durable else self._written):
+                self._write(durable=durable)
+
+    def keep_up(self) -> None:
+        """In a crowd, write what nobody waits for, unless the last write was a moment ago."""
+        if self.is_crowded and not self.rest_s():
+            self.write(durable=False, at_once=True)
+
+    @property
+    def _in_flight(self) -> int:
+        return len(self._latest()[0].in_flight)
+
+    def _write(self, *, durable: bool) -> None:
+        with self._news:
+            state, version = self._latest()
+        self._rundir.checkpoint(state, durable=durable)
+        with self._news:
+            self._written = version
+            self._durable = version if durable else self._durable
+            self._rests_until = time.monotonic() + min(LONGEST_REST_S, self._in_flight * SHARED_S)
+            self._news.notify_all()
