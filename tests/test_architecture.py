@@ -53,7 +53,7 @@ NOT_OF_A_RUN = {
     ("store/library.py", "folder.iterdir"),  # prompts and rotations: the user may keep them behind a link
     ("store/backup.py", "place.is_dir"),
     ("store/backup.py", "place.iterdir"),
-    ("engine/git_settings.py", "git_dir.is_dir"),
+    ("landing/put_back.py", "git_dir.is_dir"),
     ("store/git_dir.py", "link.is_dir"),
     ("store/lock.py", "os.open"),  # git's own folder
     ("store/anchors.py", "os.open"),  # the user's folder that a way begins in

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.core.environment import RUN_ID
 from pitboss.engine.clock import SystemClock
-from pitboss.engine.git_settings import put_back_settings
 from pitboss.engine.run import Run
-from pitboss.git.repo import Repo
 from pitboss.landing.guard import Guard
 from pitboss.store.anchors import anchor, hasten
 from pitboss.store.backup import Backup
@@ -27,7 +25,6 @@ from pitboss.store.rundir import RunDir
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from pitboss.core.chooser import Chooser
     from pitboss.core.config import Config
@@ -44,6 +41,7 @@ if TYPE_CHECKING:
     from pitboss.engine.mending import Mender
     from pitboss.engine.parts import Parts
     from pitboss.engine.ports import Hosts, Places
+    from pitboss.git.repo import Repo
     from pitboss.guardian import StopChannel
     from pitboss.hosts.this_machine import OnlyThisMachine
     from pitboss.landing.git_trouble import RepositoryMonitor
@@ -61,15 +59,6 @@ def new_run_id(now: datetime) -> str:
 def utc_now() -> datetime:
     """The clock of a live run."""
     return SystemClock().now()
-
-
-def find_repo(root: Path, here: Path, requested: str | None, *, purpose: str) -> tuple[Repo, tuple[str, ...]]:
-    """The repository of a run about to go on, and warnings. Undoes a session's git settings first: they may hide it.
-
-    `root` is where its `.git` seems to be. Raises NotARepository.
-    """
-    told = put_back_settings(root, requested)
-    return Repo.discover(here, purpose=purpose), told
 
 
 def require_sandbox(config: Config) -> None:
@@ -109,15 +98,15 @@ def plan_repair(repo: Repo, run_id: str, *, force: bool) -> tuple[Repair, ...]:
     """What `Run.repair` would do, in order; changes nothing (SPEC 7)."""
     from pitboss.core.config import Config
     from pitboss.core.recovery.plan import plan_recovery
-    from pitboss.engine.dead_run import dead_run, gather_facts
+    from pitboss.engine.dead_run import inspect
 
     rundir = RunDir(RunPaths(repo.root, run_id))
-    dead = dead_run(rundir)
 
     def hosts() -> Hosts:
         return _hosts(repo, rundir.paths, Config())  # no agent runs, so their settings do not matter
 
-    return plan_recovery(gather_facts(dead, rundir.paths, repo, hosts, goes_on_here=False, force=force))
+    _, facts = inspect(rundir, repo, hosts, goes_on_here=False, force=force)
+    return plan_recovery(facts)
 
 
 def _hosts(repo: Repo, paths: RunPaths, config: Config) -> OnlyThisMachine:

@@ -195,18 +195,21 @@ def _task(text: str | None, prompt_file: Path | None) -> PromptDoc | None:
 
 def _start(options: Options, **shown: Any) -> tuple[Repo, str, int]:
     """Start a run; returns its repository, its id and its exit code."""
+    from pitboss.git.errors import NotARepository
+    from pitboss.git.repo import Repo
+
+    here = Path.cwd()
+    found = Repo.begin_discover(here)
+    # Git answers while this is loaded.
     from pitboss import app
     from pitboss.cli.shared.guarded import run_guarded
     from pitboss.cli.shared.notified import notified
-    from pitboss.git.errors import NotARepository
-    from pitboss.git.repo import Repo
     from pitboss.resolve import resolve_mission
     from pitboss.store.backup import restore_lost
     from pitboss.trust import used
 
-    here = Path.cwd()
     try:
-        repo = Repo.discover(here)
+        repo = found()
     except NotARepository:
         resolve_mission(here, options)
         raise
@@ -253,18 +256,22 @@ def _probe(mission: Mission, root: Path, run_id: str, channel: StopChannel) -> N
 
 def _resume(options: Options, requested: str, **shown: Any) -> tuple[Repo, str, int]:
     """Resume a run; returns the same."""
-    from pitboss import app
-    from pitboss.cli.shared.guarded import run_guarded
-    from pitboss.cli.shared.notified import notified
     from pitboss.cli.shared.project import project_root
-    from pitboss.resolve import resolve_mission
+    from pitboss.cli.shared.repository import begin_to_find
     from pitboss.store.backup import restore_lost
-    from pitboss.store.catalogue import resolve_target
-    from pitboss.trust import used
 
     root = project_root()
     restored = restore_lost(root, requested or None)
-    repo, warnings = app.find_repo(root, Path.cwd(), requested or None, purpose="resuming a run")
+    found = begin_to_find(root, requested or None, purpose="resuming a run")
+    # Git answers while this is loaded.
+    from pitboss import app
+    from pitboss.cli.shared.guarded import run_guarded
+    from pitboss.cli.shared.notified import notified
+    from pitboss.resolve import resolve_mission
+    from pitboss.store.catalogue import resolve_target
+    from pitboss.trust import used
+
+    repo, warnings = found()
     run = resolve_target(repo.root, requested or None)
     mission = resolve_mission(repo.root, options, run=run.state)
     used(repo, mission.config, os.environ)

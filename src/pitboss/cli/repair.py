@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pitboss.cli.shared import completing
@@ -12,6 +11,7 @@ from pitboss.screens.output import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from pitboss.core.events import Outlet
     from pitboss.git.repo import Repo
@@ -34,6 +34,7 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
     from pitboss import app
     from pitboss.cli.shared.guarded import run_guarded
     from pitboss.cli.shared.project import project_root
+    from pitboss.cli.shared.repository import begin_to_find
     from pitboss.resolve import Options, mission_to_repair
     from pitboss.store.backup import restore_lost
     from pitboss.store.catalogue import find_run
@@ -43,7 +44,7 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
         say(gone)
         return 0
     restored = restore_lost(root, run_id)
-    repo, warnings = app.find_repo(root, Path.cwd(), run_id, purpose="repairing")
+    repo, warnings = begin_to_find(root, run_id, purpose="repairing")()
     run = find_run(repo.root, run_id)
     if dry_run:
         return _print_plan(repo, run.run_id, force=force)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.recovery.facts import Checkout, DeadRun, Facts
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.git.locks import stale_locks
 from pitboss.git.switch import Switch
-from pitboss.landing.listing import session_refs, session_worktrees
+from pitboss.landing.listing import begin_session_refs, session_worktrees
 from pitboss.landing.refs import lock_scope, run_branch
 from pitboss.store.catalogue import read_state
 from pitboss.store.log import iter_records, scan_log
 from pitboss.store.opening import status
+from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
     from pitboss.landing.listing import SessionRefs
-    from pitboss.store.paths import RunPaths
     from pitboss.store.rundir import RunDir
 
 
@@ -52,21 +52,34 @@ def dead_run(rundir: RunDir) -> DeadRun:
     )
 
 
-def gather_facts(
+def inspect(
+    rundir: RunDir, repo: Repo, hosts: Callable[[], Hosts], *, goes_on_here: bool, force: bool
+) -> tuple[DeadRun, Facts]:
+    """Inspect the files, processes and repository of a run whose lock this process holds.
+
+    `goes_on_here`: sessions will start in the user's tree afterwards, so the run branch must be checked out there.
+    `hosts` are asked only about sessions that were cut short.
+    """
+    looked = _begin_look(repo, rundir.paths.run_id)
+    try:
+        dead = dead_run(rundir)
+    finally:
+        look = looked()
+    return dead, _facts(dead, look, repo, hosts, goes_on_here=goes_on_here, force=force)
+
+
+def _facts(
     dead: DeadRun,
-    paths: RunPaths,
+    look: _Look,
     repo: Repo,
     hosts: Callable[[], Hosts],
     *,
     goes_on_here: bool,
     force: bool,
 ) -> Facts:
-    """Inspect the processes, log and repository of a run whose lock this process holds.
-
-    `goes_on_here`: sessions will start in the user's tree afterwards, so the run branch must be checked out there.
-    """
     state, scan = dead.state, dead.scan
-    tree, refs = _look(repo, dead.run_id)
+    paths = RunPaths(repo.root, dead.run_id)
+    tree, refs = look
     on_branch = tree.head if tree.branch == dead.branch else None
     tip = on_branch or repo.commit_id(f"refs/heads/{dead.branch}")
     base = state.base_commit if state else None
@@ -101,14 +114,25 @@ def gather_facts(
     )
 
 
-def _look(repo: Repo, run_id: str) -> tuple[TreeStatus, SessionRefs]:
-    """The user's tree and the refs of a run's sessions; git looks at both at the same time."""
-    looked = repo.begin_status()
-    try:
-        refs = session_refs(repo, run_id)
-    finally:
-        tree = looked()
-    return tree, refs
+class _Look(NamedTuple):
+    """The user's tree, and the refs of a run's sessions."""
+
+    tree: TreeStatus
+    refs: SessionRefs
+
+
+def _begin_look(repo: Repo, run_id: str) -> Callable[[], _Look]:
+    """Have git look at both at the same time, while the run's files are read; call what this returns once."""
+    tree, refs = repo.begin_status(), begin_session_refs(repo, run_id)
+
+    def look() -> _Look:
+        try:
+            found = refs()
+        finally:
+            seen = tree()
+        return _Look(seen, found)
+
+    return look
 
 
 def _worked_in_tree(state: RunState | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.recovery.refusals import refuse_what_only_a_person_may_settle
-from pitboss.engine.dead_run import dead_run, gather_facts
+from pitboss.engine.dead_run import inspect
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,8 +30,7 @@ def examine(
 
     `judge` may refuse as well. `hosts` are asked only about sessions that were cut short.
     """
-    dead = dead_run(rundir)
-    facts = gather_facts(dead, rundir.paths, repo, hosts, goes_on_here=goes_on_here, force=force)
+    dead, facts = inspect(rundir, repo, hosts, goes_on_here=goes_on_here, force=force)
     refuse_what_only_a_person_may_settle(facts)
     if judge is not None:
         judge(dead)
@@ -40,6 +39,5 @@ def examine(
 
     if end_strays(dead, hosts):
         # The strays may have changed the tree while it was being examined.
-        dead = dead_run(rundir)
-        facts = gather_facts(dead, rundir.paths, repo, hosts, goes_on_here=goes_on_here, force=force)
+        dead, facts = inspect(rundir, repo, hosts, goes_on_here=goes_on_here, force=force)
     return dead, facts, plan_recovery(facts)

@@ -10,10 +10,10 @@ from pitboss.core.recovery.refusals import refuse_used_up, validate_resume
 from pitboss.core.run import build_state, spend
 from pitboss.core.stops import RunStatus
 from pitboss.engine.examining import examine
-from pitboss.engine.git_settings import cut_short_before
 from pitboss.errors import PitbossError
 from pitboss.git.switch import HeadPosition
 from pitboss.landing.git_trouble import git_refusing
+from pitboss.landing.put_back import cut_short_before
 from pitboss.landing.refs import run_branch
 from pitboss.store.catalogue import read_state
 from pitboss.store.end_marker import note_live

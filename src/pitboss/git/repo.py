@@ -104,18 +104,16 @@ class Repo:
         return cls.begin_discover(path, purpose=purpose)()
 
     @classmethod
-    def begin_discover(cls, path: Path, *, purpose: str) -> Callable[[], Repo]:
+    def begin_discover(cls, path: Path, *, purpose: str = "creating run branch") -> Callable[[], Repo]:
         """Start to look for it; whoever gets what this returns calls it once, and then waits as for `discover`."""
         env = of_the_user(os.environ)
         finish = begin_capture(WHERE, cwd=path, env=env, timeout_s=GIT_SECONDS)
 
         def found() -> Repo:
-            answer = finish()
-            refuse_unless_found(answer, path, purpose)
+            refuse_unless_found(answer := finish(), path, purpose)
             at = places_in(answer, lambda place: _capture_git((*ASK_FOR, place), path, env))
             repo = cls(at.root, at.git_dir, at.common_dir)
-            # Elsewhere it may be relative to that folder.
-            repo.hooks = at.hooks if at.root == path else None
+            repo.hooks = at.hooks if at.root == path else None  # elsewhere it may be relative to `path`
             return repo
 
         return found
@@ -258,6 +256,18 @@ class Repo:
         """Run git at the root and return its standard output; raises GitError unless its exit code is in `ok`."""
         return self.run(*args, stdin=stdin, env=env, ok=ok).stdout
 
+    def begin(self, *args: str, env: Mapping[str, str] | None = None) -> Callable[[], bytes | None]:
+        """Start git; call what this returns once, to wait for what git prints: None if it failed."""
+        leash = None if self.leash is None else self.leash.after(ABORT_PATIENCE_S)
+        argv, whole = ("git", *args), {**self._pinned, **(env or {})}
+        finish = begin_capture(argv, cwd=self.root, env=whole, timeout_s=GIT_SECONDS, leash=leash)
+
+        def printed() -> bytes | None:
+            done = finish()
+            return None if done.cut_short or done.code != 0 else done.stdout
+
+        return printed
+
     def line(self, *args: str) -> str:
         """Run git and return the one line it prints."""
         return os.fsdecode(self.git(*args)).strip()
@@ -279,16 +289,11 @@ class Repo:
 
         With `ignored`, git names ignored paths too, unless the call has to be repeated.
         """
-        leash = None if self.leash is None else self.leash.after(ABORT_PATIENCE_S)
-        env = {**self._pinned, **self._for_status(None)}
-        argv = ("git", *STATUS, *((IGNORED,) if ignored else ()))
-        finish = begin_capture(argv, cwd=self.root, env=env, timeout_s=GIT_SECONDS, leash=leash)
+        printed = self.begin(*STATUS, *((IGNORED,) if ignored else ()), env=self._for_status(None))
 
         def status() -> TreeStatus:
-            done = finish()
-            if done.cut_short or done.code != 0:
-                return self.status()
-            return parse_status(done.stdout, with_ignored=ignored)
+            found = printed()
+            return self.status() if found is None else parse_status(found, with_ignored=ignored)
 
         return status
 

@@ -13,6 +13,8 @@ from pitboss.store.opening import names_in
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from pitboss.git.repo import Repo
 
 _BRANCHES = "refs/heads/"
@@ -35,8 +37,23 @@ class SessionRefs(msgspec.Struct, frozen=True, kw_only=True):
 
 def session_refs(repo: Repo, run_id: str) -> SessionRefs:
     """What refs name of the run's sessions, rescued work apart. Raises GitError."""
+    return begin_session_refs(repo, run_id)()
+
+
+def begin_session_refs(repo: Repo, run_id: str) -> Callable[[], SessionRefs]:
+    """Start to look for them; whoever gets what this returns calls it once, and then waits as for `session_refs`."""
     patterns = (f"{_BRANCHES}{run_branch(run_id)}-session-*", f"{LEASE_REFS}/{run_id}", result_refs(run_id))
-    refs = os.fsdecode(repo.git("for-each-ref", "--format=%(refname)", *patterns)).split()
+    listing = ("for-each-ref", "--format=%(refname)", *patterns)
+    printed = repo.begin(*listing)
+
+    def refs() -> SessionRefs:
+        found = printed()
+        return _session_refs(run_id, os.fsdecode(repo.git(*listing) if found is None else found).split())
+
+    return refs
+
+
+def _session_refs(run_id: str, refs: Sequence[str]) -> SessionRefs:
     results = (parse_result(run_id, ref) for ref in refs)
     leased = {parse_lease(run_id, ref) for ref in refs} | {result.seq for result in results if result}
     return SessionRefs(
