@@ -7,8 +7,10 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
+import msgspec
 import pytest
 from importlinter.cli import lint_imports
 
@@ -21,6 +23,7 @@ NAMES = [str(module.relative_to(PACKAGE)) for module in MODULES]
 
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 50
+READ_FROM_FILES = ("budget", "config", "prompt", "quota", "run", "scheduler", "selection", "session", "usage")
 SLOW_TO_IMPORT = {
     "asyncio",
     "dataclasses",
@@ -179,6 +182,17 @@ def test_the_engine_knows_neither_the_environment_nor_the_trees_of_sessions(modu
         alias.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
     }
     assert (named | imported) & OF_A_HOST == set()
+
+
+@pytest.mark.parametrize("name", READ_FROM_FILES)
+def test_fields_of_what_is_read_from_files_have_types_and_not_their_names(name: str) -> None:
+    """msgspec asks for these types whenever a command reads a run, and to look names up takes as long as all the rest."""
+    kinds = [kind for kind in vars(import_module(f"pitboss.core.{name}")).values() if isinstance(kind, type)]
+    written = [
+        each for kind in kinds if issubclass(kind, msgspec.Struct) for each in kind.__annotations__.values()
+    ]
+    assert written
+    assert not any(isinstance(each, str) for each in written)
 
 
 def test_one_file_in_cli_is_one_command() -> None:

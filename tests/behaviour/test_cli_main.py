@@ -58,7 +58,7 @@ FOR_SESSIONS = {
 }
 """What only a run that goes on needs: a resume may be refused, and that should be quick."""
 
-MOST_TO_REFUSE_A_RESUME = 112
+MOST_TO_REFUSE_A_RESUME = 114
 """Modules of ours."""
 
 FOR_PROCESSES = {"platform", "signal", "subprocess", "threading"}

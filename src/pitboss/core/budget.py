@@ -1,7 +1,5 @@
 """Caps on a run and what has been consumed against them; `now` is always an argument (SPEC 4)."""
 
-from __future__ import annotations
-
 import math
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
@@ -99,7 +97,7 @@ def exceeded(caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int 
 
 def used_up(
     caps: Caps, used: BudgetSnapshot, *, now: datetime, in_flight: int = 0, started_at: datetime | None = None
-) -> Iterator[Exceeded]:
+) -> "Iterator[Exceeded]":
     """Yield every cap that forbids another session, by the rules of `exceeded`; the run began at `started_at`."""
     iterations = used.iterations + in_flight
     if caps.max_iterations is not None and iterations >= caps.max_iterations:
@@ -118,7 +116,7 @@ def used_up(
         )
 
 
-def expected_cost(spend_per_prompt: Mapping[str, PromptSpend], prompt: str) -> float:
+def expected_cost(spend_per_prompt: "Mapping[str, PromptSpend]", prompt: str) -> float:
     """The expected cost of one more session of `prompt`, in US dollars: the mean of its sessions so far.
 
     A prompt that has had no session takes the mean of all the run's sessions; the first session of a run counts as 0.
@@ -141,7 +139,7 @@ def fits(caps: Caps, used: BudgetSnapshot, expected_in_flight: float, expected_n
 
 
 def nearing(
-    caps: Caps, used: BudgetSnapshot, *, started_at: datetime, now: datetime, warned: Iterable[str] = ()
+    caps: Caps, used: BudgetSnapshot, *, started_at: datetime, now: datetime, warned: "Iterable[str]" = ()
 ) -> list[Exceeded]:
     """Return a warning for each cap that has reached 80 % and has not been `warned` about yet (SPEC 4)."""
     said = set(warned)

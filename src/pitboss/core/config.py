@@ -1,7 +1,5 @@
 """The values of config.toml, with every default in one place (SPEC 2)."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import Literal
 
@@ -58,7 +56,7 @@ class HookSettings(msgspec.Struct, frozen=True, kw_only=True):
     post_session: str | None = None
     on_failure: str | None = None
 
-    def over(self, base: HookSettings) -> HookSettings:
+    def over(self, base: "HookSettings") -> "HookSettings":
         """These hooks; where one is unset, that of `base`."""
         return HookSettings(
             pre_session=base.pre_session if self.pre_session is None else self.pre_session,

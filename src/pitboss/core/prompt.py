@@ -1,7 +1,5 @@
 """A prompt file as a value: its frontmatter and its body (SPEC 2)."""
 
-from __future__ import annotations
-
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -69,7 +67,7 @@ def parse_prompt(text: str, *, path: str, source: PromptSource) -> PromptDoc:
     return PromptDoc(meta=meta, body=body, source_path=path, source_kind=source)
 
 
-def prompt_text(settings: Mapping[str, object], body: str) -> str:
+def prompt_text(settings: "Mapping[str, object]", body: str) -> str:
     """The text of a prompt file with these settings, in their order."""
     front = "".join(f"{key}: {_spelled(key, value)}\n" for key, value in settings.items())
     return f"---\n{front}---\n{body}"

@@ -1,7 +1,5 @@
 """How much of its subscription an agent has used (SPEC 6)."""
 
-from __future__ import annotations
-
 import msgspec
 
 

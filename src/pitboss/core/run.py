@@ -1,7 +1,5 @@
 """A run's state and `fold`, the only code that advances it by a record (SPEC 4, 7; the seed)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -176,7 +174,7 @@ def unfolded(run: RunState) -> RunState:
     )
 
 
-def counted(run: RunState, records: Iterable[SessionRecord]) -> RunState:
+def counted(run: RunState, records: "Iterable[SessionRecord]") -> RunState:
     """`run` with what the program that wrote it did not count: the costs of its sessions, which ones landed nothing.
 
     `records` is its log, which may go past its checkpoint; it is read only if something was not counted.

@@ -1,7 +1,5 @@
 """Which prompt runs next: weighted rotation as a pure function of the state (SPEC 3)."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -49,7 +47,7 @@ class Exhausted(msgspec.Struct, frozen=True):
     state: SchedulerState
 
 
-def choose(contenders: Sequence[Contender], state: SchedulerState) -> Pick | Gated | Exhausted:
+def choose(contenders: "Sequence[Contender]", state: SchedulerState) -> Pick | Gated | Exhausted:
     """Advance the rotation by one and choose from the prompts that take part in it (SPEC 3)."""
     state = SchedulerState(rotation=state.rotation + 1, runs_per_prompt=state.runs_per_prompt)
     eligible = _eligible(contenders, state)
@@ -61,7 +59,7 @@ def choose(contenders: Sequence[Contender], state: SchedulerState) -> Pick | Gat
     return Pick(_neediest(candidates, state), state)
 
 
-def next_pick(contenders: Sequence[Contender], state: SchedulerState) -> Pick | Exhausted:
+def next_pick(contenders: "Sequence[Contender]", state: SchedulerState) -> Pick | Exhausted:
     """Ask until the answer is not gated; rotations in which no prompt takes part are skipped at once."""
     answer = choose(contenders, state)
     if isinstance(answer, Gated):
@@ -78,11 +76,11 @@ def record_run(state: SchedulerState, name: str) -> SchedulerState:
     return SchedulerState(rotation=state.rotation, runs_per_prompt=runs)
 
 
-def _eligible(contenders: Sequence[Contender], state: SchedulerState) -> list[Contender]:
+def _eligible(contenders: "Sequence[Contender]", state: SchedulerState) -> list[Contender]:
     return [c for c in contenders if c.max_runs is None or state.runs(c.name) < c.max_runs]
 
 
-def _before_next_rotation(contenders: Sequence[Contender], state: SchedulerState) -> SchedulerState:
+def _before_next_rotation(contenders: "Sequence[Contender]", state: SchedulerState) -> SchedulerState:
     nearest = min((state.rotation // c.every + 1) * c.every for c in _eligible(contenders, state))
     return SchedulerState(rotation=nearest - 1, runs_per_prompt=state.runs_per_prompt)
 
@@ -103,7 +101,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def standings(
-    contenders: Sequence[Contender], state: SchedulerState, left_out: Collection[str] = ()
+    contenders: "Sequence[Contender]", state: SchedulerState, left_out: "Collection[str]" = ()
 ) -> tuple[Standing, ...]:
     """All prompts in the order in which the next rotation prefers them; those that take no part come last (SPEC 3)."""
     rotation = state.rotation + 1
@@ -124,12 +122,12 @@ def standings(
     return tuple(sorted(found, key=lambda each: (each.score is None, -(each.score or 0), each.name)))
 
 
-def _neediest(candidates: Sequence[Contender], state: SchedulerState) -> str:
+def _neediest(candidates: "Sequence[Contender]", state: SchedulerState) -> str:
     scores = _scores(candidates, state)
     return min(scores, key=lambda name: (-scores[name], name))
 
 
-def _scores(candidates: Sequence[Contender], state: SchedulerState) -> dict[str, int]:
+def _scores(candidates: "Sequence[Contender]", state: SchedulerState) -> dict[str, int]:
     """How far each is behind its share of the runs of all that take part."""
     total_runs = sum(state.runs(c.name) for c in candidates)
     total_weight = sum(c.weight for c in candidates)

@@ -1,7 +1,5 @@
 """What the command line chose to run; state.json keeps it so that a resumed run chooses the same (SPEC 7)."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -34,7 +32,7 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
     sandbox: SandboxMode | None = None
     task_runs: int | None = None
 
-    def over(self, kept: Selection | None) -> Selection:
+    def over(self, kept: "Selection | None") -> "Selection":
         """These choices; where one is missing, the one that was `kept`."""
         chosen = msgspec.structs.asdict(kept or Selection())
         given = msgspec.structs.asdict(self)
@@ -46,6 +44,6 @@ class Selection(msgspec.Struct, frozen=True, kw_only=True):
         """Whether the run is for what was named alone: queued tasks from before it began are not its business."""
         return self.task_runs is not None or bool(self.names)
 
-    def side_by_side(self, rotation: Rotation, grind: GrindSettings) -> int:
+    def side_by_side(self, rotation: "Rotation", grind: "GrindSettings") -> int:
         """How many sessions may run at once, as chosen here, else by the rotation, else by the configuration."""
         return self.max_parallel or rotation.max_parallel or grind.max_parallel

@@ -1,7 +1,5 @@
 """One session from intent to record: in flight, its outcome, its landing, and how they settle (SPEC 6, 7)."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from enum import StrEnum
 
@@ -84,7 +82,7 @@ class TokenUsage(msgspec.Struct, frozen=True, kw_only=True):
     output: int = 0
     by_role: dict[str, RoleTokens] = {}
 
-    def add(self, role: str, usage: Usage) -> TokenUsage:
+    def add(self, role: str, usage: Usage) -> "TokenUsage":
         """These tokens plus what `role` used; a role that used none is left out."""
         if not usage.has_tokens:
             return self
@@ -126,7 +124,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     fixes: int = 0
     idle: bool = False
 
-    def bill(self, role: str, usage: Usage) -> Outcome:
+    def bill(self, role: str, usage: Usage) -> "Outcome":
         """This outcome plus the tokens and cost that `role` used."""
         return msgspec.structs.replace(
             self,
@@ -139,7 +137,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             cache_write=add_tokens(self.cache_write, usage.cache_write),
         )
 
-    def bill_fix(self, usage: Usage) -> Outcome:
+    def bill_fix(self, usage: Usage) -> "Outcome":
         """This outcome plus one more fixer and what it used."""
         return msgspec.structs.replace(self.bill(FIXER, usage), fixes=self.fixes + 1)
 
@@ -241,7 +239,7 @@ class InFlight(msgspec.Struct, frozen=True, kw_only=True):
     progress: Progress
 
     @classmethod
-    def begin(cls, assignment: Assignment) -> InFlight:
+    def begin(cls, assignment: Assignment) -> "InFlight":
         """A session to which nothing has happened yet."""
         return cls(assignment=assignment, progress=Progress(agent=assignment.agent, model=assignment.model))
 

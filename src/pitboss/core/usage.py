@@ -1,7 +1,5 @@
 """What a session consumed: tokens and money, and how such amounts add up (SPEC 1.5, 7)."""
 
-from __future__ import annotations
-
 import math
 from enum import StrEnum
 
@@ -29,7 +27,7 @@ class CostSource(StrEnum):
     PRICE_TABLE = "price_table"
     UNKNOWN = "unknown"
 
-    def or_less_sure(self, other: CostSource) -> CostSource:
+    def or_less_sure(self, other: "CostSource") -> "CostSource":
         """The source to name for a sum of costs from both: the less reliable one."""
         return max(self, other, key=_SUREST_FIRST.index)
 
@@ -63,7 +61,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     priced_by: CostSource = CostSource.AGENT
     unpriced: str | None = None
 
-    def __add__(self, other: Usage) -> Usage:
+    def __add__(self, other: "Usage") -> "Usage":
         return Usage(
             input=add_tokens(self.input, other.input),
             output=add_tokens(self.output, other.output),
@@ -76,7 +74,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             unpriced=self.unpriced or other.unpriced,
         )
 
-    def beyond(self, part: Usage) -> Usage:
+    def beyond(self, part: "Usage") -> "Usage":
         """The tokens by which this exceeds `part`, count by count, never below 0; without cost."""
         return Usage(
             input=max(0, self.input - part.input),
@@ -86,7 +84,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             cache_write_1h=max(0, self.cache_write_1h - part.cache_write_1h),
         )
 
-    def at_least(self, other: Usage) -> Usage:
+    def at_least(self, other: "Usage") -> "Usage":
         """The larger of each count of tokens, for counts that only grow; without cost."""
         return Usage(
             input=max(self.input, other.input),
