@@ -186,7 +186,7 @@ def test_the_engine_knows_neither_the_environment_nor_the_trees_of_sessions(modu
 
 @pytest.mark.parametrize("name", READ_FROM_FILES)
 def test_fields_of_what_is_read_from_files_have_types_and_not_their_names(name: str) -> None:
-    """msgspec asks for these types whenever a command reads a run, and to look names up takes as long as all the rest."""
+    """msgspec asks for them whenever a command reads a run, and looking names up takes as long as all the rest."""
     kinds = [kind for kind in vars(import_module(f"pitboss.core.{name}")).values() if isinstance(kind, type)]
     written = [
         each for kind in kinds if issubclass(kind, msgspec.Struct) for each in kind.__annotations__.values()

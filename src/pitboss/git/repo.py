@@ -17,11 +17,7 @@ from pitboss.git.environment import (
     of_the_user,
     pinned,
 )
-from pitboss.git.errors import (
-    GitError,
-    met_half_made_worktree,
-    why_cut_short,
-)
+from pitboss.git.errors import GitError, met_half_made_worktree, why_cut_short
 from pitboss.git.status import IGNORED, STATUS, TreeStatus, parse_status
 from pitboss.git.whereabouts import ASK_FOR, WHERE, is_inside, places_in, refuse_unless_found
 from pitboss.process import Command, Leash, begin_capture, capture, transfer
@@ -259,8 +255,8 @@ class Repo:
     def begin(self, *args: str, env: Mapping[str, str] | None = None) -> Callable[[], bytes | None]:
         """Start git; call what this returns once, to wait for what git prints: None if it failed."""
         leash = None if self.leash is None else self.leash.after(ABORT_PATIENCE_S)
-        argv, whole = ("git", *args), {**self._pinned, **(env or {})}
-        finish = begin_capture(argv, cwd=self.root, env=whole, timeout_s=GIT_SECONDS, leash=leash)
+        whole = {**self._pinned, **(env or {})}
+        finish = begin_capture(("git", *args), cwd=self.root, env=whole, timeout_s=GIT_SECONDS, leash=leash)
 
         def printed() -> bytes | None:
             done = finish()
@@ -292,8 +288,8 @@ class Repo:
         printed = self.begin(*STATUS, *((IGNORED,) if ignored else ()), env=self._for_status(None))
 
         def status() -> TreeStatus:
-            found = printed()
-            return self.status() if found is None else parse_status(found, with_ignored=ignored)
+            said = printed()
+            return self.status() if said is None else parse_status(said, with_ignored=ignored)
 
         return status
 
