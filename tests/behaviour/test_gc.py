@@ -84,7 +84,7 @@ def test_on_a_terminal_it_asks_before_it_removes_what_last_night_printed(project
         screen.enter(f"clear; {command('gc')}; echo ended")
         seen = screen.wait_for("Remove all of it? [y/N]")
         assert f"{run.run_id}  would free " in seen
-        assert "`pitboss gc --older-than 30d` leaves the runs of the last 30 days alone" in seen
+        assert "gc --older-than 30d` leaves the runs of the last 30 days alone" in seen
         screen.enter("")
         screen.wait_for("\nended")
         assert (run.folder / "transcripts").exists()

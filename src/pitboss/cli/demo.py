@@ -8,6 +8,7 @@ of the user's git settings or prompts, so it goes the same way on every machine.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from pitboss.core.settling import in_words
 from pitboss.core.tone import SESSION_TONES
 from pitboss.errors import CommandError, PitbossError
 from pitboss.screens.output import Ink, paint, say
+from pitboss.screens.program import NAME, program
 from pitboss.screens.tones import paint_tone
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def demo(*, sandbox: str | None) -> None:
     chosen = () if sandbox is None else ("--sandbox", sandbox)
     command = ["grind", "--prompts-dir", str(prompts_dir(Path())), *chosen]
     say(f"A small broken Python package is in {repository}")
-    say(f"{paint('$', Ink.FAINT)} {_program()} {' '.join(command)}")
+    say(f"{paint('$', Ink.FAINT)} {shlex.join(program())} {' '.join(command)}")
     sys.stdout.flush()
     code = _run(command, repository)
     run_id, records = _read_run(repository)
@@ -73,7 +75,6 @@ def demo(*, sandbox: str | None) -> None:
 
 
 def _make_repository() -> Path:
-    import shlex
     import shutil
     import tempfile
     from importlib.resources import as_file, files
@@ -133,7 +134,8 @@ def _run(command: Sequence[str], repository: Path) -> int:
     """Run the real command on our terminal and return its exit code; Ctrl-C is for the command, not for us."""
     import subprocess
 
-    argv = [sys.executable, "-m", "pitboss", *command]
+    called = program()
+    argv = [*((sys.executable, "-m", NAME) if called == (NAME,) else called), *command]
     with subprocess.Popen(argv, cwd=repository, env=_environment(), stdin=subprocess.DEVNULL) as child:
         while True:
             try:
@@ -155,8 +157,6 @@ def _read_run(repository: Path) -> tuple[str, list[SessionRecord]]:
 
 
 def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> None:
-    import shlex
-
     from pitboss.landing.refs import run_branch
 
     branch = run_branch(run_id)
@@ -175,17 +175,17 @@ def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> 
         say(f"  {ref}  {record.prompt}")
     _heading("Look further")
     say(f"  cd {shlex.quote(str(repository))}")
-    program = _program()
+    called = shlex.join(program())
     for words, meaning in (
         ("log", "every session in a line"),
         (f"show {run_id} 1 --diff", "what the first one changed"),
         *((f"rescue show {_short(ref)}", "what was rescued") for _, ref in rescued[:1]),
     ):
-        say(f"  {program} {words}  {paint(f'# {meaning}', Ink.FAINT)}")
-    _show_the_morning(repository, run_id, program)
+        say(f"  {called} {words}  {paint(f'# {meaning}', Ink.FAINT)}")
+    _show_the_morning(repository, run_id, called)
 
 
-def _show_the_morning(repository: Path, run_id: str, program: str) -> None:
+def _show_the_morning(repository: Path, run_id: str, called: str) -> None:
     """What a person does with a night's work."""
     from pitboss.store.opening import is_plain
     from pitboss.store.paths import RunPaths
@@ -196,7 +196,7 @@ def _show_the_morning(repository: Path, run_id: str, program: str) -> None:
         ("review", "go through what landed, riskiest first"),
         ("land", "take what landed"),
     ):
-        say(f"  {program} {words} {run_id}  {paint(f'# {meaning}', Ink.FAINT)}")
+        say(f"  {called} {words} {run_id}  {paint(f'# {meaning}', Ink.FAINT)}")
     page = RunPaths(repository, run_id).report_html
     if is_plain(page):
         say(f"\nThe report, for a browser: {page}")
@@ -209,13 +209,3 @@ def _short(ref: str) -> str:
 
 def _heading(text: str) -> None:
     say(f"\n{paint(text, Ink.STRONG)}")
-
-
-def _program() -> str:
-    """How the user can call pitboss: by name if it is on PATH, otherwise as this process was called."""
-    import shutil
-
-    if shutil.which("pitboss"):
-        return "pitboss"
-    started_as = os.path.abspath(sys.argv[0])  # noqa: PTH100
-    return started_as if started_as.endswith("pitboss") else f"{sys.executable} -m pitboss"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from pitboss.cli.shared.checkup import examine
@@ -11,6 +12,7 @@ from pitboss.cli.shared.failures import INTERRUPTED
 from pitboss.cli.shared.project import project_root
 from pitboss.cli.shared.verdicts import Check, Health, warning
 from pitboss.screens.output import Ink, note, paint, say, write_json
+from pitboss.screens.program import with_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,7 +68,7 @@ def _print(checks: Sequence[Check]) -> None:
     for check in checks:
         say(f"{paint(f'{check.health:<7}', _INK[check.health])}  {check.subject:<10}  {check.finding}")
         if check.hint is not None:
-            say(f"{'':<21}{paint('hint:', Ink.NAME)} {check.hint}")
+            say(f"{'':<21}{paint('hint:', Ink.NAME)} {with_calls(check.hint, sys.stdout)}")
 
 
 def _probe(root: Path, *, as_json: bool) -> int:

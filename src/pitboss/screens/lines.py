@@ -14,6 +14,7 @@ from pitboss.core.measures import duration, spent, tokens
 from pitboss.core.settling import in_words
 from pitboss.core.tone import SESSION_TONES
 from pitboss.screens.output import Ink, clock, clock_face, paint, width_of
+from pitboss.screens.program import as_called
 from pitboss.screens.tones import TONE_INK, paint_tone
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def log_lines(record: SessionRecord) -> list[str]:
 def need_lines(need: Need, stream: TextIO | None = None) -> list[str]:
     """What needs a person and why, and below it the command to paste."""
     why = f": {need.why}" if need.why else ""
-    return [f"{paint_tone(need.what, need.kind.tone, stream)}{why}", f"{_INDENT}{need.command}"]
+    command = as_called(need.command, stream or sys.stdout)
+    return [f"{paint_tone(need.what, need.kind.tone, stream)}{why}", f"{_INDENT}{command}"]
 
 
 def named(sessions: Iterable[InFlight]) -> str:

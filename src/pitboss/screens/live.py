@@ -36,6 +36,7 @@ from pitboss.core.words.run_state import live_words
 from pitboss.screens.lines import budget_parts, cost_in_words, session_lines, with_queued
 from pitboss.screens.output import clock_face
 from pitboss.screens.plain import PlainProgress, deed_line
+from pitboss.screens.program import with_calls
 from pitboss.screens.terminal import colored, steer
 
 if TYPE_CHECKING:
@@ -167,7 +168,8 @@ class LiveProgress(PlainProgress):
         if isinstance(event, SessionEnded):
             self._footer.draw([self._footer.fitted(line) for line in session_lines(event.record, sys.stderr)])
         elif not isinstance(event, SessionStarted | PhaseChanged | Step | QuotaSeen):
-            self._footer.draw([harmless(line) for line in self.lines(event, before)])
+            lines = (with_calls(line, sys.stderr) for line in self.lines(event, before))
+            self._footer.draw([harmless(line) for line in lines])
 
     def _tick(self) -> None:
         with suppress(OSError):

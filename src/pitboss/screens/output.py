@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.terminal import visible_json
+from pitboss.screens.program import with_calls
 from pitboss.screens.terminal import colored, goes_to_file, legible
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ def say_now(text: str) -> None:
 
 
 def note(text: str) -> None:
-    """Print a line of progress or advice on stderr."""
-    sys.stderr.write(f"{text}\n")
+    """Print a line of progress or advice on stderr, its commands as they are to be typed."""
+    sys.stderr.write(f"{with_calls(text, sys.stderr)}\n")
 
 
 def write_foreign(chunks: Iterable[bytes], *, raw: bool) -> None:

@@ -1,0 +1,34 @@
+"""Commands that people are to type are written as they can be typed here (SPEC 8)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tests.support.cli import Project
+from tests.support.tmux import command, terminal
+
+INSTALLED = Path(sys.executable).with_name("pitboss")
+
+
+def test_commands_name_the_program_as_it_was_called_unless_its_name_finds_it(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "pitboss").symlink_to(INSTALLED)
+    another = tmp_path / "another"
+    another.mkdir()
+    (another / "pitboss").write_text("#!/bin/sh\n")
+    (another / "pitboss").chmod(0o755)
+    wrong = ("rescue", "show", "nothing")
+    cases = (
+        ("/usr/bin:/bin", command(*wrong), f"{sys.executable} -m pitboss"),
+        (f"{another}:/usr/bin:/bin", f"{INSTALLED} rescue show nothing", str(INSTALLED)),
+        (f"{programs}:/usr/bin:/bin", "pitboss rescue show nothing", "pitboss"),
+        (f"{programs}:/usr/bin:/bin", command(*wrong), "pitboss"),
+    )
+    with terminal(project, width=300) as screen:
+        for number, (path, line, called) in enumerate(cases):
+            screen.enter(f"clear; (PATH={path}; {line}); echo ended-{number}")
+            screen.wait_for(f"hint: `{called} rescue ls` lists them", f"\nended-{number}")
+    assert project.pitboss(*wrong, PATH="/usr/bin:/bin").err.endswith("hint: `pitboss rescue ls` lists them\n")
