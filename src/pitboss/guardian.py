@@ -10,7 +10,6 @@ Without a subreaper, the marker finds them. If both are killed at once, the ward
 from __future__ import annotations
 
 import os
-import select
 import signal
 import sys
 import threading
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, NoReturn
 from pitboss import proctree
 from pitboss.core.stops import StopLevel
 from pitboss.errors import RunnerKilled, StartError
+from pitboss.terminal_modes import TerminalModes
 from pitboss.warden import SWEEP_GRACE_S, Warden
 
 if TYPE_CHECKING:
@@ -35,12 +35,7 @@ SAME_REQUEST_S = 0.25
 LOOK_S = 0.1
 """Seconds between two looks at a runner that may hang."""
 
-LAST_WORDS_S = 2.0
-"""How long to wait for a paused terminal."""
-
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_STDERR = 2
-_SHOW_CURSOR = b"\x1b[?25h"
 
 
 class StopChannel:
@@ -77,6 +72,7 @@ def guard(
     resumable: Callable[[], bool] = lambda: False,
     is_lost: Callable[[], bool] | None = None,
     at_once: Collection[signal.Signals] = (),
+    silent: bool = False,
 ) -> int:
     """Fork a runner that exits with the value of `body`; return its exit code in the guardian (SPEC 1.4).
 
@@ -84,7 +80,8 @@ def guard(
     here: it leaves through `os._exit` after flushing stdout and stderr. `body` reports its own failures: anything it
     raises silently becomes exit code 70. When this returns or raises, no process of the run is left. Call it before
     starting any thread. `is_lost` is asked every `LOOK_S` seconds; once it says yes, the runner is killed. A signal in
-    `at_once` counts as two requests, for whoever sends it does not wait.
+    `at_once` counts as two requests, for whoever sends it does not wait. `silent`: meanwhile the terminal does not echo
+    what is typed.
 
     Raises RunnerKilled if a signal ended the runner, with a hint if its work is `resumable`; StartError if the system
     allows no more processes.
@@ -92,10 +89,15 @@ def guard(
     # An ignored SIGCHLD, inherited from a careless parent, would hide every exit code.
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     warden = Warden(marker)
-    with _terminal_restored():
-        runner, requests_fd = _fork(body, warden, at_once)
+    terminal = TerminalModes()
+    try:
+        runner, requests_fd = _fork(body, warden, terminal, at_once)
+        if silent:
+            terminal.echo_nothing()
         code = os.waitstatus_to_exitcode(_wait(runner, is_lost))
         _sweep(marker, spare=warden.pid())
+    finally:
+        terminal.restore()
     _hear_no_more()
     os.close(requests_fd)
     warden.stand_down()
@@ -119,7 +121,10 @@ def _wait(runner: int, is_lost: Callable[[], bool] | None) -> int:
 
 
 def _fork(
-    body: Callable[[StopChannel], int], warden: Warden, at_once: Collection[signal.Signals]
+    body: Callable[[StopChannel], int],
+    warden: Warden,
+    terminal: TerminalModes,
+    at_once: Collection[signal.Signals],
 ) -> tuple[int, int]:
     """Return the runner's pid and our end of its pipe. Signals are held until all sides can handle them."""
     import ctypes  # noqa: F401 - all sides of the forks need it: this way it is loaded once
@@ -147,7 +152,7 @@ def _fork(
         # The guardian must be ready for orphans even of a runner that ends at once.
         os.read(ready_out, 1)
         os.close(ready_out)
-        _run(body, channel)
+        _run(body, channel, terminal)
     return runner, requests_in
 
 
@@ -165,12 +170,13 @@ def _settle_in(channel: StopChannel) -> None:
     signal.signal(signal.SIGINT, lambda *_: None)
 
 
-def _run(body: Callable[[StopChannel], int], channel: StopChannel) -> NoReturn:
+def _run(body: Callable[[StopChannel], int], channel: StopChannel, terminal: TerminalModes) -> NoReturn:
     code = FAILED
     try:
         code = body(channel)
     finally:
         _flush()
+        terminal.restore_for_the_dead()
         os._exit(code)
 
 
@@ -236,34 +242,7 @@ def _signals_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextmanager
-def _terminal_restored() -> Iterator[None]:
-    """Restore the terminal on stderr, if any, to its former state, whatever became of the runner."""
-    import termios
-
-    try:
-        before = termios.tcgetattr(_STDERR)
-    except (termios.error, OSError):
-        yield
-        return
-    try:
-        yield
-    finally:
-        # In the background, changing the terminal would stop us.
-        heard = signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-        with suppress(termios.error, OSError):
-            if _takes_words():
-                os.write(_STDERR, _SHOW_CURSOR)
-            termios.tcsetattr(_STDERR, termios.TCSANOW, before)
-        signal.signal(signal.SIGTTOU, heard)
-
-
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()
-
-
-def _takes_words() -> bool:
-    """Whether stderr accepts output: a paused terminal must not hold up the end of a run."""
-    return bool(select.select([], [_STDERR], [], LAST_WORDS_S)[1])

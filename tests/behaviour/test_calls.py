@@ -31,4 +31,6 @@ def test_commands_name_the_program_as_it_was_called_unless_its_name_finds_it(tmp
         for number, (path, line, called) in enumerate(cases):
             screen.enter(f"clear; (PATH={path}; {line}); echo ended-{number}")
             screen.wait_for(f"hint: `{called} rescue ls` lists them", f"\nended-{number}")
-    assert project.pitboss(*wrong, PATH="/usr/bin:/bin").err.endswith("hint: `pitboss rescue ls` lists them\n")
+    assert project.pitboss(*wrong, PATH="/usr/bin:/bin").err.endswith(
+        "hint: `pitboss rescue ls` lists them\n"
+    )

@@ -1,7 +1,7 @@
 """The live display of `grind`: finished sessions scroll by, a footer ticks below them (SPEC 8).
 
-It changes no terminal state that would have to be restored (no hidden cursor, no alternate screen), so a
-killed runner leaves a working terminal.
+It changes no terminal state that would have to be restored (no hidden cursor, no alternate screen), so a killed runner
+leaves a working terminal. That nothing typed is echoed into the footer is the guardian's work, who also undoes it.
 """
 
 from __future__ import annotations

@@ -5,16 +5,13 @@ Progress goes to stderr and results to stdout, so that neither ever disturbs the
 
 from __future__ import annotations
 
-import os
-import sys
-
 from pitboss.screens.plain import PlainProgress
+from pitboss.screens.terminal import draws_footer
 
 
 def for_stderr(*, json: bool) -> PlainProgress:
     """The display for stderr: the live footer needs the terminal to itself, and JSON lines would break it up."""
-    torn = json and sys.stdout.isatty()
-    if not sys.stderr.isatty() or torn or os.environ.get("TERM", "dumb") == "dumb":
+    if not draws_footer(json=json):
         return PlainProgress()
     # rich is loaded only on a terminal.
     from pitboss.screens.live import LiveProgress

@@ -30,6 +30,12 @@ def colored(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
+def draws_footer(*, json: bool) -> bool:
+    """Whether stderr is a terminal that a footer can be drawn on, and has for itself."""
+    torn = json and sys.stdout.isatty()
+    return sys.stderr.isatty() and not torn and os.environ.get("TERM", "dumb") != "dumb"
+
+
 class Screen:
     """A text stream whose `write` shows harmful characters instead of printing them; the rest is the stream's own."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from pitboss.errors import RunnerKilled
 from pitboss.guardian import guard
 from pitboss.screens.output import note
 from pitboss.screens.patient import be_patient, hurry
+from pitboss.screens.terminal import draws_footer
 from pitboss.store.end_marker import note_end
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import RunLock
@@ -66,7 +68,8 @@ def run_guarded(
         with RunLock.acquire(*lock_paths(root), run_id=run_id):
             throw_away(paths)
             try:
-                return guarded(runner, run_id, resumable=lambda: is_folder(paths.root))
+                silent = background is None and draws_footer(json=as_json) and sys.stdout.isatty()
+                return guarded(runner, run_id, resumable=lambda: is_folder(paths.root), silent=silent)
             finally:
                 if note_end(paths):
                     from pitboss.store.past_copy import copy_past
@@ -123,15 +126,22 @@ def _needs(root: Path, run_id: str) -> Sequence[Need]:
 
 
 def guarded(
-    body: Callable[[StopChannel], int], run_id: str, *, resumable: Callable[[], bool] = lambda: False
+    body: Callable[[StopChannel], int],
+    run_id: str,
+    *,
+    resumable: Callable[[], bool] = lambda: False,
+    silent: bool = False,
 ) -> int:
-    """Run `body` in a runner under a guardian; returns its exit code. Raises RunnerKilled."""
+    """Run `body` in a runner under a guardian; returns its exit code. Raises RunnerKilled.
+
+    `silent`: meanwhile the terminal does not echo what is typed.
+    """
 
     def runner(channel: StopChannel) -> int:
         return exit_code(lambda: body(channel))
 
     try:
-        return guard(runner, marker={RUN_ID: run_id}, resumable=resumable)
+        return guard(runner, marker={RUN_ID: run_id}, resumable=resumable, silent=silent)
     except RunnerKilled:
         # A paused terminal must not hold up what is left of a run.
         be_patient()
