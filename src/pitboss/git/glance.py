@@ -30,7 +30,7 @@ MOST_IGNORED = 5_000
 """How many ignored paths are remembered; with more of them, git is asked each time."""
 
 MOST_BYTES = 1024 * 1024
-"""Larger files are not read."""
+"""Larger files are not read, nor is a larger index: it holds more files than are looked at here."""
 
 _OWN = frozenset({".git", PITBOSS_FOLDER})
 _DECISIVE = frozenset({RULES, ".gitattributes", ".gitmodules"})
@@ -98,7 +98,7 @@ class Glances:
 
     def _read_index(self, base: str) -> None:
         try:
-            content, found = read_file(self._repo.inside("index"))
+            content, found = read_file(self._repo.inside("index"), MOST_BYTES)
             self._written_ns = found.st_mtime_ns
             self._index = (
                 IndexEntries(content, hash_bytes=len(base) // 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -20,11 +21,16 @@ def led_to(place: Path) -> Path | None:
     return Path(os.path.realpath(place.parent / os.fsdecode(content.removeprefix(_GITDIR).rstrip(b"\n"))))
 
 
-def read_file(file: Path) -> tuple[bytes, os.stat_result]:
-    """A file's content, and what the file system says of it, in as few calls as can be. Raises OSError."""
+def read_file(file: Path, most: int | None = None) -> tuple[bytes, os.stat_result]:
+    """A file's content, and what the file system says of it, in as few calls as can be.
+
+    Raises OSError, also for a file of more than `most` bytes.
+    """
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(descriptor)
+        if most is not None and found.st_size > most:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), os.fspath(file))
         content = os.read(descriptor, found.st_size)
         while len(content) < found.st_size and (more := os.read(descriptor, found.st_size - len(content))):
             content += more
