@@ -96,7 +96,7 @@ class World:
         self.repo = Repo.discover(root)
         self.base = self.repo.line("rev-parse", "HEAD")
         self.rules = ExcludeFiles()
-        self.glances = Glances(self.repo, "main")
+        self.glances = Glances(self.repo)
         self.write_index_at(LATER_S)
 
     def write_index_at(self, seconds: float) -> None:
@@ -108,7 +108,7 @@ class World:
             os.utime(index, ns=(at, at))
 
     def look(self) -> TreeStatus | None:
-        return self.glances.look(self.base, self.rules.now(self.repo))
+        return self.glances.look("main", self.base, self.rules.now(self.repo))
 
     def learn(self) -> None:
         assert self.look() is None
@@ -177,7 +177,7 @@ def test_rules_outside_the_tree_count_too(world: World) -> None:
     sh(world.root, "mkdir -p .git/info; echo '*.tmp' >.git/info/exclude; echo t >t.tmp")
     world.learn()
     assert world.look() == world.repo.status()
-    assert world.glances.look(world.base, None) is None
+    assert world.glances.look("main", world.base, None) is None
     sh(world.root, "echo '*.other' >.git/info/exclude")
     assert world.look() is None
 

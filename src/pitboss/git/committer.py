@@ -107,8 +107,12 @@ class Committer:
         self._begun: PendingCapture | None = None
 
     def begin(self) -> None:
-        """Begin to stage edits of tracked files, if no hook of the user's runs: `commit` goes on, `drop` undoes it."""
+        """Begin to stage edits of tracked files, if no hook of the user's runs: `commit` goes on, `drop` undoes it.
+
+        Raises GitError.
+        """
         self.drop()
+        self._hooks.bring(self._repo)
         if self._hooks.is_none_in(self._repo):
             self._begun = self._repo.begin_commit_of_edits(timeout_s=self._seconds)
 

@@ -58,15 +58,14 @@ class _Ignored(msgspec.Struct, frozen=True, kw_only=True):
 class Glances:
     """Looks at one working tree, again and again."""
 
-    def __init__(self, repo: Repo, branch: str) -> None:
+    def __init__(self, repo: Repo) -> None:
         self._repo = repo
-        self._branch = branch
         self._index: IndexEntries | None = None
         self._written_ns = 0
         self._ignored: _Ignored | None = None
 
-    def look(self, base: str, rules: Excludes | None) -> TreeStatus | None:
-        """What git would say of the tree, in which work began on the branch at `base`; None if git has to look.
+    def look(self, branch: str, base: str, rules: Excludes | None) -> TreeStatus | None:
+        """What git would say of the tree, in which work began on `branch` at `base`; None if git has to look.
 
         Not whether untracked files of pitboss's folder are visible: they are never committed, and never count.
         `rules` are those outside the tree; None if they are not known to be what they were.
@@ -75,7 +74,7 @@ class Glances:
         if rules is None or self._index is None:
             return None
         try:
-            return self._look(base, rules, self._index)
+            return self._look(branch, base, rules, self._index)
         except (_InDoubtError, OSError):
             return None
 
@@ -108,19 +107,19 @@ class Glances:
         except (OSError, ValueError, struct.error):
             self._index = None
 
-    def _look(self, base: str, rules: Excludes, index: IndexEntries) -> TreeStatus:
+    def _look(self, branch: str, base: str, rules: Excludes, index: IndexEntries) -> TreeStatus:
         """What git would say. Raises _InDoubtError, OSError."""
         known = self._ignored
         if known is None or (known.outside, known.inside) != (rules, index.named(RULES)):
             raise _InDoubtError
-        if not self._is_on_branch_at(base) or index.tree != self._tree_of(base, known):
+        if not self._is_at(branch, base) or index.tree != self._tree_of(base, known):
             raise _InDoubtError
         changed = sorted(self._changed(index, known.paths))
         if len(changed) > FEW_PATHS or any(map(_is_decisive, changed)):
             raise _InDoubtError
         return TreeStatus(
             head=base,
-            branch=self._branch,
+            branch=branch,
             unborn=False,
             dirty=len(changed),
             few_paths=tuple(changed),
@@ -128,8 +127,8 @@ class Glances:
             exact=not changed,
         )
 
-    def _is_on_branch_at(self, base: str) -> bool:
-        ref = f"refs/heads/{self._branch}"
+    def _is_at(self, branch: str, base: str) -> bool:
+        ref = f"refs/heads/{branch}"
         head, _ = read_file(self._repo.inside("HEAD"))
         return (
             head == f"ref: {ref}\n".encode()

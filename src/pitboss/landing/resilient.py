@@ -210,15 +210,14 @@ class ResilientPlace:
         self._try(self.inner.provisioned)
 
     def look_ahead(self) -> None:
-        """Begin to look at the user's tree once git's config is as it was; a failure is left for `land` to meet.
+        """Begin to look at the tree once git's config is as it was; a failure is left for `land` to meet.
 
-        In a slot `commit` looks at once.
+        Beside a slot others are at work, so git's config is checked again before what is found is used.
         """
-        if isinstance(self.inner, InPlace):
-            with suppress(*TROUBLE):
-                self._monitor.look(self._seq)
-                self.inner.look_ahead()
-                self._looked_ahead = True
+        with suppress(*TROUBLE):
+            self._monitor.look(self._seq)
+            self.inner.look_ahead()
+            self._looked_ahead = isinstance(self.inner, InPlace)
 
     def commit(self, message: str) -> None:
         """Commit the session's work to its own branch, if it has one; a failure is saved for `land` to report."""

@@ -44,7 +44,8 @@ _ATTRIBUTES = ".gitattributes"
 class SessionTree:
     """A working tree whose sessions land on `branch`: the run's in the user's tree, a session's own in a slot.
 
-    `hooks` knows where the user's hooks are; each has `commit_seconds` to answer.
+    `hooks` knows where the user's hooks are; each has `commit_seconds` to answer. `glances` are those of sessions that
+    worked in the tree before.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class SessionTree:
         policy: RescuePolicy,
         *,
         hooks: UserHooks | None = None,
+        glances: Glances | None = None,
         commit_seconds: float = COMMIT_SECONDS,
     ) -> None:
         self._repo = repo
@@ -66,7 +68,7 @@ class SessionTree:
         self._reflog = Reflog(repo, branch, private=SESSION_BRANCH)
         self._stashes = Stashes(repo, branch, private=SESSION_BRANCH)
         self._index_backup = IndexBackup(repo)
-        self._glances: Glances | None = None
+        self._glances = glances
         self._only_edits = False
         """Whether the latest look found tracked files edited, and nothing else."""
         self._begun: int | None = None
@@ -100,13 +102,13 @@ class SessionTree:
         if self._glances is None:
             from pitboss.git.glance import Glances  # a run in which no agent ends needs none
 
-            self._glances = Glances(self._repo, self._branch)
+            self._glances = Glances(self._repo)
         # What sessions do in a tree is often of one kind. If it is not this time, nothing is committed.
         expected = self._only_edits
         if expected:
             self._committer.begin()
         rules = self._rescuer.rules()
-        status = self._glances.look(base, rules)
+        status = self._glances.look(self._branch, base, rules)
         self._looking = self._glances.let_git_look(rules) if status is None else lambda: status
         self._only_edits = status is not None and status.only_edits
         if self._only_edits and not expected:

@@ -35,6 +35,7 @@ from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
+    from pitboss.git.glance import Glances
     from pitboss.git.repo import Repo
     from pitboss.git.tree_changes import Changes
 
@@ -71,6 +72,7 @@ class Slot:
         self._left_at: str | None = None
         self.provisioned = False
         """Whether it has been provisioned since its creation."""
+        self._glances: Glances | None = None
         self._session = re.compile(rf"{re.escape(run_branch(run_id))}-session-(\d+)".encode())
 
     def prepare(self, branch: str, base: str, *, seq: int) -> bool:
@@ -122,6 +124,13 @@ class Slot:
     def is_where_left(self, repo: Repo) -> bool:
         """Whether HEAD is still on the last session's branch."""
         return repo.on_branch() == f"refs/heads/{self.branch}"
+
+    def glances(self, repo: Repo) -> Glances:
+        """The looks at the working copy, opened as `repo`, which serve one session after another."""
+        from pitboss.git.glance import Glances  # a run in which no agent ends needs none
+
+        self._glances = self._glances or Glances(repo)
+        return self._glances
 
     def opened(self) -> Repo | None:
         """The working copy as a repository, its `.git` file repaired if need be; None if it is unusable."""

@@ -25,9 +25,8 @@ from pitboss.landing.finished import FinishedBranch
 from pitboss.landing.landed import Commit, commits_beyond, landed_sessions
 from pitboss.landing.merging import Merge, merge_onto
 from pitboss.landing.rescue_refs import rescue_commit
-from pitboss.landing.rescuer import HIDDEN, RescuePolicy
+from pitboss.landing.rescuer import HIDDEN
 from pitboss.landing.run_branch import BranchMoved
-from pitboss.landing.session_tree import SessionTree
 from pitboss.landing.unseen import keep_hidden, mark_provisioned
 from pitboss.landing.user_checkout import RescueLabel
 from pitboss.landing.worktrees import clear_name, remove_worktree
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
     from pitboss.landing.run_branch import RunBranch
+    from pitboss.landing.session_tree import SessionTree
     from pitboss.landing.site import Site
     from pitboss.landing.slots import SlotPool
 
@@ -69,7 +69,7 @@ class SlotPlace:
         self._settled: str | None = None
         self._ahead: _Ahead | None = None
         self._vacated_at: str | None = None
-        self._is_new = False
+        self._is_new = self._is_looking = False
 
     @property
     def path(self) -> str:
@@ -123,12 +123,17 @@ class SlotPlace:
 
     # Landing
 
+    def look_ahead(self) -> None:
+        """Begin to look at the tree, and to commit what it holds. Raises GitError."""
+        if self._begun is not None:
+            self._is_looking = True
+            self._begun.look_ahead(self._session)
+
     def commit(self, message: str) -> None:
         """Commit everything on the session's own branch, ahead of its turn: others may do so at the same time."""
         landing = self._commit(message)
-        beyond = None
-        if landing.commit is not None and self._run_branch.tip != self._base:
-            beyond = self._beyond(self._base, landing.commit)
+        may_merge = landing.commit is not None and self._run_branch.tip != self._base
+        beyond = self._beyond(self._base, str(landing.commit)) if may_merge else None
         self._ahead = _Ahead(landing=landing, commits=beyond)
 
     @property
@@ -148,7 +153,7 @@ class SlotPlace:
         """
         self._is_new = just_now
         self._vacated_at = landing.commit or self._base
-        self._ahead = _Ahead(landing=landing, commits=None)
+        self._ahead = _Ahead(landing=landing)
 
     def committed(self) -> str | None:
         """The commit that holds all of the session's work; None if some of it is elsewhere."""
@@ -165,8 +170,7 @@ class SlotPlace:
             self._slot.leave(self._branch, committed)
             self._pool.free(self._worktree)
         else:
-            landing = Landing(commit=None if committed == self._base else committed)
-            self._ahead = _Ahead(landing=landing, commits=None)
+            self._ahead = _Ahead(landing=Landing(commit=None if committed == self._base else committed))
 
     def is_behind(self) -> bool:
         """Whether the run branch has commits that the session's branch lacks."""
@@ -247,6 +251,8 @@ class SlotPlace:
             return Landing()
         tree = self._tree()
         if tree is not None:
+            if not self._is_looking:
+                self.look_ahead()
             return tree.land(self._session, message)
         gone = Reason.HEAD_MOVED.because("its working copy is gone")
         own = self._own_tip()
@@ -368,13 +374,7 @@ class SlotPlace:
         if repo is None:
             return None
         if self._opened is None:
-            policy = RescuePolicy(
-                paths=self._site.paths,
-                exclude_files=self._pool.exclude_files,
-                ignored_limit=self._site.ignored_limit,
-                temporary=True,
-            )
-            self._opened = SessionTree(repo, self._branch, policy, hooks=self._pool.hooks)
+            self._opened = self._pool.tree(self._slot, repo, self._branch)
         return self._opened
 
     def _own_tip(self) -> str | None:
@@ -392,7 +392,7 @@ class _Ahead(msgspec.Struct, frozen=True, kw_only=True):
     """What a session committed on its own branch before its turn; `commits` since its base, if they may matter."""
 
     landing: Landing
-    commits: list[Commit] | None
+    commits: list[Commit] | None = None
 
 
 def _with_rescued(landing: Landing, refs: tuple[str, ...], why: str) -> Landing:

@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 from pitboss.git.committer import UserHooks
 from pitboss.git.errors import GitError
 from pitboss.git.ignore_rules import ExcludeFiles
+from pitboss.landing.rescuer import RescuePolicy
+from pitboss.landing.session_tree import SessionTree
 from pitboss.landing.slot import Slot
 from pitboss.landing.worktrees import Settled, discard_worktree, remove_worktree
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pitboss.git.repo import Repo
     from pitboss.landing.site import Site
 
 
@@ -29,8 +32,12 @@ class SlotPool:
         self._kept_running = site.repo.keep_running()
         self.hooks = UserHooks(site.repo.root)
         """Where the user's hooks are, for slots as for the user's tree."""
-        self.exclude_files = ExcludeFiles()
-        """The ignore rules outside any tree, shared by all slots."""
+        self._policy = RescuePolicy(
+            paths=site.paths,
+            exclude_files=ExcludeFiles(),  # the same for all slots
+            ignored_limit=site.ignored_limit,
+            temporary=True,
+        )
 
     def path(self, worktree: str) -> Path:
         """The folder of a slot, named as in an assignment: relative to the run directory."""
@@ -50,6 +57,10 @@ class SlotPool:
             clean = self._site.worktree.clean
             self._slots[worktree] = Slot(self._site.repo, self._site.run_id, self.path(worktree), clean=clean)
         return self._slots[worktree]
+
+    def tree(self, slot: Slot, repo: Repo, branch: str) -> SessionTree:
+        """What commits or rescues a session's work in a slot, opened as `repo`."""
+        return SessionTree(repo, branch, self._policy, hooks=self.hooks, glances=slot.glances(repo))
 
     def used_for(self, seq: int) -> None:
         """Note that session `seq` is about to work in a slot."""
