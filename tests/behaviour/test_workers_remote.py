@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss import proctree
 from tests.support.cli import Project, wait_until
 from tests.support.runs import Gate, configure, the_run
 
@@ -93,3 +94,24 @@ def test_what_was_pushed_when_its_worker_was_killed_lands(
     assert [(record["status"], record.get("reason")) for record in run.records] == [("ok", None)]
     assert set(run.files(run.branch)) == {"alpha-1.txt"}
     assert project.git("for-each-ref", "refs/pitboss/lease", "refs/pitboss/result") == ""
+
+
+def test_what_was_pushed_when_its_runner_was_killed_lands_when_the_run_is_resumed(
+    project: Project, bare: Path, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    hook(bare, "post-receive", f"grep -q refs/pitboss/result || exit 0\n{gate.script}")
+    writing(project, f"echo $PITBOSS_SESSION_SEQ >> {tmp_path}/began", runs=1)
+    with project.started("grind") as process:
+        gate.wait()
+        os.kill(proctree.children(process.pid)[0], signal.SIGKILL)
+        wait_until(lambda: process.poll() is not None)
+        gate.open()
+    done = project.pitboss("grind", "--resume")
+    assert done.code == 0, done
+    run = the_run(project)
+    assert [(record["status"], record.get("reason")) for record in run.records] == [("ok", None)]
+    assert set(run.files(run.branch)) == {"alpha-1.txt"}
+    assert (tmp_path / "began").read_text().split() == ["1"]
+    assert refs(project, bare) == ""
+    assert project.git("for-each-ref", "refs/pitboss") == ""

@@ -105,6 +105,8 @@ class Rules:
     """The worker notes an attempt before it begins it."""
     keeps_until_delivered: bool = True
     """The worker keeps what it has until the runner has it."""
+    keeps_threshold: bool = True
+    """A worker that deletes the notes of what is over keeps the session from which on attempts may begin."""
     rescues: bool = True
     """The runner rescues what does not land, before it drops the result."""
 
@@ -174,7 +176,10 @@ class Model:
             yield "pushes what is left", session._replace(pushed_partial=True, stage=Stage.OVER)
 
     def _answered(self, session: Session) -> Session:
-        match self.rules.answer(session.stage):
+        noted = session.stage
+        if noted is Stage.OVER:  # its note may have been deleted
+            noted = Stage.BEGUN if self.rules.keeps_threshold else None
+        match self.rules.answer(noted):
             case Answer.BEGIN:
                 stage = Stage.BEGUN if self.rules.notes_first else session.stage
                 return session._replace(stage=stage, runs=True, begun=session.begun + 1)
@@ -332,6 +337,7 @@ def never_ends(_stage: Stage, *, committed: bool) -> Stage:
         (Rules(closing=abort_always), "aborted although its result was there"),
         (Rules(next_stage=drop_what_is_left), "lost"),
         (Rules(keeps_until_delivered=False), "lost"),
+        (Rules(keeps_threshold=False), "begun twice"),
         (Rules(rescues=False), "what was left is nowhere"),
         (Rules(next_stage=never_ends), "a worker keeps work for ever"),
     ],
