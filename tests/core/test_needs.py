@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from pitboss.core.condition import Condition
-from pitboss.core.needs import InGit, Need, NeedKind, Situation, by_session, may_need, needs
+from pitboss.core.needs import InGit, Need, NeedKind, Situation, after_applying, by_session, may_need, needs
 from pitboss.core.session import SessionRecord, SessionStatus
 from pitboss.core.stops import RunStatus
 from pitboss.core.tone import Tone
@@ -156,6 +156,13 @@ def test_rescued_work_is_shown_with_why_it_did_not_land() -> None:
     assert first.command == "pitboss rescue show rid/session-0003"
     assert second.what == "session 4 (alpha): some work did not land and is kept under 2 refs"
     assert (second.why, second.command) == ("head moved", "pitboss rescue show rid/a")
+
+
+def test_whoever_has_applied_work_commits_it_and_drops_its_ref() -> None:
+    assert (
+        after_applying("rid/session-0003")
+        == "commit it; then `pitboss rescue drop rid/session-0003` takes it off the list"
+    )
 
 
 def test_what_was_dropped_or_applied_since_needs_nobody_any_more() -> None:

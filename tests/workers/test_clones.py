@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -58,8 +59,11 @@ def commit(run: RunHere) -> None:
 
 def kept_running() -> list[str]:
     """The git programs below this process."""
-    found = (Path(f"/proc/{pid}/cmdline").read_bytes() for pid in proctree.descendants(os.getpid()))
-    return [line.replace(b"\0", b" ").decode() for line in found if b"hash-object" in line]
+    found: list[str] = []
+    for pid in proctree.descendants(os.getpid()):
+        with suppress(OSError):  # it has gone meanwhile
+            found.append(Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " "))
+    return [line for line in found if "hash-object" in line]
 
 
 def test_git_processes_of_a_run_end_once_it_had_no_session_for_a_while(clones: Clones) -> None:
