@@ -6,6 +6,7 @@ An index differs little from the one before it, so the entries that are as they 
 from __future__ import annotations
 
 import os
+import stat
 import struct
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -28,7 +29,19 @@ _LOW = 0xFFFFFFFF
 _SECOND = 1_000_000_000
 
 Facts: TypeAlias = tuple[int, ...]
-"""What the file system said of a file: both times in nanoseconds, inode, owner, group, size, as far as 32 bits go."""
+"""What the file system said of a file: both times in nanoseconds, inode, mode as git has it, owner, group, size.
+
+Numbers as far as 32 bits go. The size is `UNKNOWN` where git does not know whether the file is as it was.
+"""
+
+UNKNOWN = -1
+_EMPTY = frozenset(
+    {
+        bytes.fromhex("e69de29bb2d1d6434b8b29ae775ad8c2e48c5391"),
+        bytes.fromhex("473a0f4c3be8a93681a267e3b1e9a7dcda1185436fe141f7749120a303721813"),
+    }
+)
+"""The object names of an empty file. Git notes a size of zero for any other that may have changed as it was noted."""
 
 
 class TrackedFile(NamedTuple):
@@ -98,17 +111,21 @@ class IndexEntries:
             raise ValueError("a path with flags, or a repository inside")
         name = flags + _FLAGS.size
         end = content.index(b"\0", name)
-        facts = (c_s * _SECOND + c_ns, m_s * _SECOND + m_ns, inode, owner, group, size)
+        known = size if size or content[oid:flags] in _EMPTY else UNKNOWN
+        facts = (c_s * _SECOND + c_ns, m_s * _SECOND + m_ns, inode, mode, owner, group, known)
         file = TrackedFile(os.fsdecode(content[name:end]), facts, content[oid:flags])
         return file, place + ((end - place + 8) & ~7)
 
 
 def facts_of(found: os.stat_result) -> Facts:
     """What git would note of a file."""
+    kind = stat.S_IFMT(found.st_mode)
+    mode = kind | (0o755 if found.st_mode & stat.S_IXUSR else 0o644) if kind == stat.S_IFREG else kind
     return (
         found.st_ctime_ns,
         found.st_mtime_ns,
         found.st_ino & _LOW,
+        mode,
         found.st_uid,
         found.st_gid,
         found.st_size & _LOW,
