@@ -195,6 +195,15 @@ def test_rules_outside_the_tree_count_too(world: World) -> None:
     assert world.look() is None
 
 
+def test_rules_count_that_settings_included_elsewhere_name(world: World) -> None:
+    sh(world.root, "echo '*.tmp' >.git/ours; echo t >t.tmp; git config include.path more")
+    sh(world.root, 'git config -f .git/more core.excludesFile "$PWD/.git/ours"')
+    world.learn()
+    assert world.look() == world.repo.status()
+    sh(world.root, "git config -f .git/more core.excludesFile /dev/null")
+    assert world.look() is None
+
+
 def test_git_tells_the_tree_of_a_commit_that_only_git_can_read(tmp_path: Path) -> None:
     world = World(tmp_path / "repo", f"{WITHOUT_LOGS}; git gc -q; git branch -m side; git branch -m main")
     world.learn()

@@ -207,6 +207,14 @@ def test_new_files_outside_a_sparse_checkout_are_kept(tmp_path: Path, operation:
     assert sh(world.root, "git status --porcelain") == ""
 
 
+def test_edits_outside_a_sparse_checkout_are_kept(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo", SPARSE)
+    sh(world.root, "mkdir out; echo edit > out/o; echo edit > in/i")
+    landing = world.tree.land(world.session, "work\n")
+    assert world.changed(landing.commit or "") == ["M\tin/i", "M\tout/o"]
+    assert sh(world.root, "git status --porcelain") == ""
+
+
 @pytest.mark.parametrize(
     ("said", "broken"),
     [

@@ -389,6 +389,9 @@ line"; printf b > ./-dash; printf c > 'qu"ote'; printf d > "$(printf 'l\\351tin'
         files={"ro/deep/x": "x"},
     ),
     "sockets and pipes": Case(agent="mkfifo pipe; echo x > x; mkfifo ignored/pipe", files={"x": "x"}),
+    "a pipe in place of a tracked file": Case(
+        agent="rm src/one.txt; mkfifo src/one.txt; chmod 0 src/two.txt; echo x > x", files={"x": "x"}
+    ),
     "its own run folder deleted": Case(
         agent="cp -r .pitboss ../saved; rm -rf .pitboss; echo x > x; mv ../saved .pitboss", files={"x": "x"}
     ),

@@ -1,4 +1,4 @@
-"""Restores permissions that an agent removed from files, where git needs them (SPEC 1.2)."""
+"""Restores what an agent took from git: permissions, and files in whose place it put a pipe (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from pitboss.git.repo import Repo
 
+_DENIED = "Permission denied"
+_SPECIAL = "can only add regular files"
+_ORDINARY = (stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR)
+
 
 def with_access(
     repo: Repo,
@@ -22,14 +26,23 @@ def with_access(
     env: Mapping[str, str] | None = None,
     ok: tuple[int, ...] = (0,),
 ) -> bytes:
-    """Run git, and again with permissions restored if it lacked them; returns what it printed. Raises GitError."""
-    try:
-        return repo.git(*args, stdin=stdin, env=env, ok=ok)
-    except GitError as error:
-        if "Permission denied" not in error.stderr:
-            raise
-        _make_accessible(repo)
-        return repo.git(*args, stdin=stdin, env=env, ok=ok)
+    """Run git, and again once what it could not read is out of its way; returns what it printed. Raises GitError.
+
+    Permissions are restored. A pipe, socket or device in place of a tracked file is removed: it holds nothing to keep.
+    """
+    mended: set[str] = set()
+    while True:
+        try:
+            return repo.git(*args, stdin=stdin, env=env, ok=ok)
+        except GitError as error:
+            said = next((words for words in (_DENIED, _SPECIAL) if words in error.stderr), None)
+            if said is None or said in mended:
+                raise
+            mended.add(said)
+            if said == _DENIED:
+                _make_accessible(repo)
+            else:
+                _remove_special(repo, env)
 
 
 def make_readable(folder: Path) -> None:
@@ -49,6 +62,14 @@ def _make_accessible(repo: Repo) -> None:
         place = repo.root / path
         _permit(place.parent)
         make_readable(place)
+
+
+def _remove_special(repo: Repo, env: Mapping[str, str] | None) -> None:
+    """Remove what is neither a file, a link nor a folder from the places of files that the index holds."""
+    for path in os.fsdecode(repo.git("ls-files", "-z", "--modified", env=env)).split("\0"):
+        place = repo.root / path
+        if os.path.lexists(place) and stat.S_IFMT(os.lstat(place).st_mode) not in _ORDINARY:
+            place.unlink()
 
 
 def _permit(place: Path) -> None:

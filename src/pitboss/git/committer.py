@@ -109,11 +109,11 @@ class Committer:
     def begin(self) -> None:
         """Begin to stage edits of tracked files, if no hook of the user's runs: `commit` goes on, `drop` undoes it.
 
-        Raises GitError.
+        Not in a sparse checkout: git would leave out what is not to be there. Raises GitError.
         """
         self.drop()
         self._hooks.bring(self._repo)
-        if self._hooks.is_none_in(self._repo):
+        if self._hooks.is_none_in(self._repo) and not self._repo.inside("info", "sparse-checkout").exists():
             self._begun = self._repo.begin_commit_of_edits(timeout_s=self._seconds)
 
     def drop(self) -> None:

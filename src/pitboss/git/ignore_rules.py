@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 
 RULES = ".gitignore"
 _NAME = b".gitignore\0"
-_EXCLUDES = ("config", "--get", "--type=path", "core.excludesFile")
+_EXCLUDES = "core.excludesfile"
+_SETTINGS = (
+    *("config", "-z", "--show-origin", "--type=path", "--get-regexp"),
+    rf"^({_EXCLUDES.replace('.', '[.]')}|include(if[.].*)?[.]path)$",
+)
+_IN_FILE = "file:"
 _REGULAR = b"100"
 _SCRATCH = "pitboss-rules"
 
@@ -39,19 +44,24 @@ class ExcludeFiles:
 
     def __init__(self) -> None:
         self._excludes = ""
+        self._included: tuple[str, ...] = ()
         self._known: Excludes | None = None
 
     def now(self, repo: Repo) -> Excludes:
         """The current rules. Raises GitError."""
         if self._known is None or self._known.seen != self._seen(repo):
-            self._excludes = os.fsdecode(repo.git(*_EXCLUDES, ok=(0, 1, 128))).strip() or _default()
+            self._excludes, self._included = _settings(repo)
             texts = (_bytes(self._excludes), _bytes(repo.common_dir / "info" / "exclude"))
             self._known = Excludes(seen=self._seen(repo), text=b"\n".join(texts))
         return self._known
 
     def written_since(self, rules: Excludes, repo: Repo) -> bool:
         """Whether the rules have changed; asks git only if a file was written."""
-        return self._seen(repo) != rules.seen and self.now(repo).text != rules.text
+        return not self.are_as_seen(rules, repo) and self.now(repo).text != rules.text
+
+    def are_as_seen(self, rules: Excludes, repo: Repo) -> bool:
+        """Whether neither the rules nor any of git's settings were written, the same again or not."""
+        return self._seen(repo) == rules.seen
 
     def _seen(self, repo: Repo) -> tuple[object, ...]:
         home = os.path.expanduser("~/.gitconfig")  # noqa: PTH111 - on a fast path
@@ -62,6 +72,7 @@ class ExcludeFiles:
             os.environ.get("GIT_CONFIG_GLOBAL", home),
             os.path.join(_xdg(), "config"),  # noqa: PTH118
             self._excludes,
+            *self._included,
         )
         return (repo.common_dir, *map(_identity, places))
 
@@ -141,6 +152,20 @@ def _tracked_rules(repo: Repo, commit: str) -> list[tuple[str, bytes]]:
         found.append((path, rest[:size]))
         rest = rest[size + 1 :]
     return found
+
+
+def _settings(repo: Repo) -> tuple[str, tuple[str, ...]]:
+    """The user's own file of rules, and the files that git's settings include, whether or not they exist."""
+    excludes, included = "", []
+    fields = os.fsdecode(repo.git(*_SETTINGS, ok=(0, 1, 128))).split("\0")
+    for origin, said in zip(fields[0::2], fields[1::2], strict=False):
+        key, _, path = said.partition("\n")
+        if key == _EXCLUDES:
+            excludes = path
+        else:
+            beside = os.path.dirname(origin.removeprefix(_IN_FILE))  # noqa: PTH120
+            included.append(os.path.join(beside, path))  # noqa: PTH118
+    return excludes or _default(), tuple(included)
 
 
 def _xdg() -> str:

@@ -125,8 +125,9 @@ class Rescuer:
         return self._excludes is not None and self._exclude_files.written_since(self._excludes, self._repo)
 
     def rules(self) -> Excludes | None:
-        """The ignore rules outside the tree; None if they may have changed since `begin`."""
-        return None if self._excludes is None or self.rules_changed() else self._excludes
+        """The ignore rules outside the tree; None if they, or how git takes them, may have changed since `begin`."""
+        known = self._excludes
+        return known if known is not None and self._exclude_files.are_as_seen(known, self._repo) else None
 
     def effort(self, session: Assignment, status: TreeStatus, *, again: bool) -> Effort:
         """An attempt at landing or rescuing; a repeated one knows what the earlier ones kept."""
