@@ -242,7 +242,8 @@ def test_a_link_counts_that_took_a_files_place_within_a_tick_of_the_clock(world:
 
 def test_a_file_emptied_while_git_noted_it_has_changed(world: World) -> None:
     sh(world.root, ": >two")
-    world.note_in_index("two", size=0)  # as git notes of a file whose time does not tell whether it is as it was
+    # As git notes of a file whose time does not tell whether it is as it was.
+    world.note_in_index("two", size=0)
     assert world.repo.status().few_paths == ("two",)
     found = world.look()
     assert found is None or found.few_paths == ("two",)
