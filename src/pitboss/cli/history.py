@@ -108,8 +108,8 @@ def _print(by: By, groups: list[tuple[str, list[PastSession]]], accepted: frozen
     if len(groups) > 1:
         everything = [each for _, some in groups for each in some]
         rows.append((summed(_ALL, everything, accepted), trend(everything)))
-    say_table((Column(by.upper(), 6, 30), *_COLUMNS), [_row(group, line) for group, line in rows])
-    for line in _legend([group for group, _ in rows]):
+    dropped = say_table((Column(by.upper(), 6, 30), *_COLUMNS), [_row(group, line) for group, line in rows])
+    for line in _legend([group for group, _ in rows], trends="TREND" not in dropped):
         say(paint(line, Ink.FAINT))
 
 
@@ -136,9 +136,10 @@ def _per(usd: float | None, group: Tally, changes: int) -> str:
     return "unknown" if usd is None else spent(usd, known=group.cost_known)
 
 
-def _legend(groups: Sequence[Tally]) -> Iterator[str]:
+def _legend(groups: Sequence[Tally], *, trends: bool) -> Iterator[str]:
     yield ""
-    yield "trend: the share of sessions that landed, oldest first"
+    if trends:
+        yield "trend: the share of sessions that landed, oldest first"
     if any(group.is_small for group in groups):
         yield f"*: fewer than {FEW} sessions, too few to go by"
     if not all(group.cost_known for group in groups):

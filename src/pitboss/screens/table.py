@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from pitboss.screens.columns import Column
 
 
-def say_table(table: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table with its headings; what a terminal has no room for is cut or left out, and said so."""
+def say_table(table: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Print a table with its headings; what a terminal has no room for is cut or left out, and said so.
+
+    Returns the headings that were left out.
+    """
     heads = [column.head for column in table]
     natural, room = columns([heads, *rows]), width_of(sys.stdout)
     wide = natural if room is None else _fitted(table, natural, room - 1)
@@ -27,6 +30,7 @@ def say_table(table: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
         say(paint(line, Ink.FAINT) if number == 0 else line)
     if dropped := [head for head, width in zip(heads, wide, strict=True) if not width]:
         note(f"no room for {', '.join(dropped)}: a wider terminal shows more")
+    return dropped
 
 
 def _fitted(table: Sequence[Column], natural: Sequence[int], room: int) -> list[int]:
