@@ -25,6 +25,8 @@ _FOLDER = lazy_pattern(
 
 def slash_command(body: str) -> str | None:
     """The slash command that `body` begins with, ignoring blank lines; paths and comments are not commands."""
+    if not body.lstrip().startswith("/"):
+        return None
     found = _COMMAND.match(body)
     return found[1] if found and not _FOLDER.fullmatch(found[1]) else None
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from pitboss.core.recovery.facts import Checkout, DeadRun, Facts
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.git.locks import stale_locks
+from pitboss.git.status import TreeStatus
 from pitboss.git.switch import Switch
-from pitboss.landing.listing import begin_session_refs, session_worktrees
+from pitboss.landing.listing import SessionRefs, begin_session_refs, session_worktrees
 from pitboss.landing.refs import lock_scope, run_branch
 from pitboss.store.catalogue import read_state
 from pitboss.store.log import iter_records, scan_log
@@ -22,8 +25,6 @@ if TYPE_CHECKING:
     from pitboss.core.session import InFlight
     from pitboss.engine.ports import Hosts
     from pitboss.git.repo import Repo
-    from pitboss.git.status import TreeStatus
-    from pitboss.landing.listing import SessionRefs
     from pitboss.store.rundir import RunDir
 
 
@@ -79,7 +80,7 @@ def _facts(
 ) -> Facts:
     state, scan = dead.state, dead.scan
     paths = RunPaths(repo.root, dead.run_id)
-    tree, refs = look
+    tree, refs = look.tree, look.refs
     on_branch = tree.head if tree.branch == dead.branch else None
     tip = on_branch or repo.commit_id(f"refs/heads/{dead.branch}")
     base = state.base_commit if state else None
@@ -114,7 +115,7 @@ def _facts(
     )
 
 
-class _Look(NamedTuple):
+class _Look(msgspec.Struct, frozen=True):
     """The user's tree, and the refs of a run's sessions."""
 
     tree: TreeStatus

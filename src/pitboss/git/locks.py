@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,12 +28,13 @@ _POLL_S = 0.05
 class LockScope(msgspec.Struct, frozen=True, kw_only=True):
     """Which locks to look for: those of the tree, of `branch`, of other refs, and of linked worktrees.
 
-    `refs` are patterns of lock files below git's folder `refs`. Only worktrees in the folder `worktrees` count; a git
-    process at work there holds no lock on the tree around it.
+    The other refs are branches in its folder that begin with `beside`, and all in `folders` of git's folder `refs`.
+    Only worktrees in the folder `worktrees` count; a git process at work there holds no lock on the tree around it.
     """
 
     branch: str
-    refs: tuple[str, ...] = ()
+    beside: str | None = None
+    folders: tuple[str, ...] = ()
     worktrees: Path
 
 
@@ -102,8 +104,25 @@ def _own_locks(git_dir: Path) -> tuple[Path, ...]:
 
 def _shared_locks(repo: Repo, scope: LockScope) -> tuple[Path, ...]:
     refs = repo.common_dir / "refs"
-    named = (repo.common_dir / "packed-refs.lock", refs / "heads" / f"{scope.branch}.lock")
-    return (*named, *(lock for pattern in scope.refs for lock in sorted(refs.glob(pattern))))
+    own = refs / "heads" / f"{scope.branch}.lock"
+    beside = () if scope.beside is None else _locks_in(own.parent, scope.beside)
+    below = (lock for folder in scope.folders for lock in _locks_below(refs / folder))
+    return (repo.common_dir / "packed-refs.lock", own, *beside, *below)
+
+
+def _locks_in(folder: Path, beginning: str) -> list[Path]:
+    """The locks in a folder whose names begin so. `glob` would take longer to prepare than to look."""
+    with suppress(OSError), os.scandir(folder) as found:
+        return sorted(folder / each.name for each in found if _is_lock(each.name, beginning))
+    return []
+
+
+def _locks_below(folder: Path) -> list[Path]:
+    return sorted(Path(at, name) for at, _, names in os.walk(folder) for name in names if _is_lock(name))
+
+
+def _is_lock(name: str, beginning: str = "") -> bool:
+    return name.startswith(beginning) and name.endswith(".lock")
 
 
 def _remove_for(repo: Repo, scope: LockScope, deadline: float) -> tuple[Path, ...]:

@@ -178,12 +178,10 @@ class Repo:
         answer = self.ask_in(folder, *WHERE[1:])
         if answer.code != 0:
             return None
-        _, git_dir, common_dir, _ = places_in(
-            answer, lambda wanted: self.ask_in(folder, *ASK_FOR[1:], wanted)
-        )
-        if not all(is_inside(place, (self.common_dir, path)) for place in (git_dir, common_dir)):
+        at = places_in(answer, lambda wanted: self.ask_in(folder, *ASK_FOR[1:], wanted))
+        if not all(is_inside(place, (self.common_dir, path)) for place in (at.git_dir, at.common_dir)):
             return None
-        made = Repo(path, git_dir, common_dir, author=self.author)
+        made = Repo(path, at.git_dir, at.common_dir, author=self.author)
         made.leash = self.leash
         return made
 

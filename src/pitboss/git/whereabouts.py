@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from pitboss.errors import CONFIG_UNUSABLE, StartError
 from pitboss.git.errors import GitError, NotARepository, last_line
@@ -33,7 +35,7 @@ WHERE = (*_ASK, *HOOKS, _ABSOLUTE, *_PLACES)
 OLDEST_GIT = (2, 38)
 
 
-class Whereabouts(NamedTuple):
+class Whereabouts(msgspec.Struct, frozen=True):
     """Where a repository is. `hooks` is the answer to `HOOKS`, from the folder where it was asked; None if unclear."""
 
     root: Path

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from pitboss.core.patterns import lazy_pattern
 from pitboss.git.locks import LockScope
@@ -64,7 +66,7 @@ def parse_rescue(ref: str) -> int | None:
     return int(found[1]) if found else None
 
 
-class ResultName(NamedTuple):
+class ResultName(msgspec.Struct, frozen=True):
     """What the name of a result says."""
 
     seq: int
@@ -107,9 +109,10 @@ def parse_result(run_id: str, ref: str) -> ResultName | None:
 
 def lock_scope(repo: Repo, branch: str) -> LockScope:
     """The locks that can keep pitboss from working on `branch`, a run's or a session's, in this working tree."""
-    ours = (folder.removeprefix("refs/") for folder in (RESCUE_REFS, LEASE_REFS, RESULT_REFS))
+    ours = (RESCUE_REFS, LEASE_REFS, RESULT_REFS)
     return LockScope(
         branch=branch,
-        refs=(f"heads/{branch}-session-*.lock", *(f"{folder}/**/*.lock" for folder in ours)),
+        beside=f"{branch.rpartition('/')[2]}-session-",
+        folders=tuple(folder.removeprefix("refs/") for folder in ours),
         worktrees=runs_dir(repo.root),
     )

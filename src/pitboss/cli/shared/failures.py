@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 from errno import ENOENT
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from pitboss.errors import FULL, InputError, PitbossError, StartError, StorageError
 from pitboss.screens.output import Ink, note, paint
@@ -25,7 +27,7 @@ _GO_THERE = (
 _PLEASE_REPORT = "please report this with the output of the same command after `pitboss -v`"
 
 
-class Failure(NamedTuple):
+class Failure(msgspec.Struct, frozen=True):
     """What the user sees of a failure: an exit code, a line for each thing that is wrong, and what to do.
 
     `page` is a help page, printed instead of an error; `trace` means that the traceback helps.
