@@ -1,6 +1,6 @@
 """Writes a run's state for all threads that have changed it, at once where many sessions are in flight (SPEC 7).
 
-The file holds all of them, so it grows with their number. In a crowd it is written now and then: twice a second for a
+The file holds all of them, so it grows with their number. In a crowd it is written now and then: once a second for a
 thousand sessions, for all that have asked meanwhile.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 CROWD = 50
 """Sessions in flight beyond which writes of the state are shared even if that takes longer."""
 
-SHARED_S = 0.0005
+SHARED_S = 0.001
 """Seconds, for each session in flight, between two writes of the state in a crowd."""
 
 LONGEST_REST_S = 1.0

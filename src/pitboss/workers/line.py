@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 LOOK_S = 0.1
 """Seconds between two looks whether somebody wants the call to end."""
 
-LOOKS_A_SECOND = 200
-"""How many looks all sessions in flight take together: with more than twenty of them each looks less often."""
+LOOKS_A_SECOND = 100
+"""How many looks all sessions in flight take together: with more than ten of them each looks less often."""
 
 A = TypeVar("A", bound=Message)
 
