@@ -105,6 +105,10 @@ class Wire(Generic[M]):
             if not head:
                 return
             await self._comm.write([head, body])
+            # Dask does not wait for its stream, which takes whatever it gets.
+            stream = getattr(self._comm, "stream", None)
+            if stream is not None and stream.writing():
+                await stream.write(b"")
 
     async def _receive(self) -> None:
         beside = Parcel(folder=self._folder)
