@@ -392,6 +392,10 @@ line"; printf b > ./-dash; printf c > 'qu"ote'; printf d > "$(printf 'l\\351tin'
     "a pipe in place of a tracked file": Case(
         agent="rm src/one.txt; mkfifo src/one.txt; chmod 0 src/two.txt; echo x > x", files={"x": "x"}
     ),
+    "a folder in place of a tracked file": Case(
+        agent="rm src/one.txt; mkdir src/one.txt; echo x > src/one.txt/x; echo new > src/two.txt",
+        files={"src/one.txt/x": "x", "src/two.txt": "new"},
+    ),
     "its own run folder deleted": Case(
         agent="cp -r .pitboss ../saved; rm -rf .pitboss; echo x > x; mv ../saved .pitboss", files={"x": "x"}
     ),

@@ -24,7 +24,7 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     `head` is empty if `unborn`; `branch` is None for a detached HEAD. `dirty` counts changed and untracked
     paths, `few_paths` names them if they are few. `new_folders` says that untracked folders are among them,
-    `new_rules` that a `.gitignore` is, `only_edits` that all of them are tracked files, changed or deleted in the tree,
+    `new_rules` that a `.gitignore` is, `only_edits` that all of them are tracked files, changed or surely gone,
     and nothing of pitboss's shows; `pitboss_visible` that pitboss's folder is not ignored, `pitboss_staged` that
     the index has something else of it than HEAD; `unmerged`, `submodules` and `dropped` name conflicted paths,
     submodules with changes inside, and paths that the index no longer holds. `ignored` names ignored paths, folders
@@ -85,6 +85,9 @@ def parse_status(output: bytes, *, with_ignored: bool = False) -> TreeStatus:
 
 
 def _is_edit(entry: _Entry) -> bool:
-    """Whether a file that the index holds was changed, or deleted in the tree; submodules do not count."""
+    """Whether a file that the index holds was changed; submodules do not count.
+
+    Nor do files that are gone: of a folder in place of one, git says no more than that.
+    """
     kind, fields, _ = entry
-    return kind == "1" and fields[1].startswith("N") and not fields[0].startswith("D")
+    return kind == "1" and fields[1].startswith("N") and "D" not in fields[0]
