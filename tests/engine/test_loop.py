@@ -430,20 +430,18 @@ def test_an_error_in_one_session_stops_the_others_before_it_is_raised(stage: Sta
 
 def test_a_session_that_cannot_be_dispatched_stops_the_others_too(stage: Stage) -> None:
     def how(seq: int) -> How:
-        if seq == 1:
-            return How()
         wait_until(lambda: stage.control.stop_session(seq) is StopRequest.ABORT)
         return How(ABORTED, "aborted")
 
-    stage.prepare("alpha alpha alpha alpha", how, room=ROOM)
+    stage.prepare("alpha alpha", how, room=ROOM)
     assign = stage.assign
 
-    def refuse_the_fourth(choice: Choice) -> Assignment:
-        if len(stage.beside) == 3:
+    def refuse_the_second(choice: Choice) -> Assignment:
+        if stage.beside:
             raise OSError("no space left on device")
         return assign(choice)
 
-    stage.pool = Pool(refuse_the_fourth, stage.begin, stage.work)
+    stage.pool = Pool(refuse_the_second, stage.begin, stage.work)
     stage.loop = Loop(
         stage.picking,
         stage.brakes,
@@ -454,7 +452,7 @@ def test_a_session_that_cannot_be_dispatched_stops_the_others_too(stage: Stage) 
     )
     with pytest.raises(OSError, match="no space left"):
         stage.run()
-    assert (stage.pool.running, sorted(stage.log)) == ((), [1, 2, 3])
+    assert (stage.pool.running, stage.log) == ((), [1])
 
 
 def test_a_session_takes_the_thread_of_one_that_has_ended_and_none_outlives_the_run(stage: Stage) -> None:
@@ -479,41 +477,16 @@ def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
 WIDE = Room(max_parallel=20, parallel_safe=frozenset({"alpha"}))
 
 
-def test_the_sessions_with_which_a_run_begins_begin_together_once_all_of_them_are_durable(
-    stage: Stage,
-) -> None:
+@pytest.mark.usefixtures("crowded")
+def test_sessions_of_a_crowd_begin_together_once_all_of_them_are_durable(stage: Stage) -> None:
     def how(seq: int) -> How:
         assert seq in {session.seq for session in stage.rundir_state().in_flight}
         stage.wait_for(9)
         return How()
 
     assert stage.grind("alpha " * 9, how, room=WIDE).reason is StopReason.EXHAUSTED
-    assert stage.begun == [tuple(range(1, 10))]
+    assert stage.begun == [(1,), (2,), tuple(range(3, 10))]
     assert stage.log == list(range(1, 10))
-
-
-@pytest.mark.usefixtures("crowded")
-def test_so_do_those_of_a_crowd_later_on(stage: Stage) -> None:
-    def how(seq: int) -> How:
-        if seq > 4:
-            stage.wait_for(9)
-        return How()
-
-    stage.grind("alpha beta " + "alpha " * 7, how, room=WIDE)
-    first, second, *rest = stage.begun
-    assert (first, second) == ((1,), (2,))  # the second runs alone
-    assert sorted(seq for some in rest for seq in some) == list(range(3, 10))
-    assert len(rest) < 7
-
-
-def test_those_of_a_few_do_not(stage: Stage) -> None:
-    def how(seq: int) -> How:
-        if seq > 2:
-            stage.wait_for(9)
-        return How()
-
-    stage.grind("alpha beta " + "alpha " * 7, how, room=WIDE)
-    assert stage.begun == [(seq,) for seq in range(1, 10)]
 
 
 @pytest.mark.usefixtures("crowded")
@@ -525,7 +498,7 @@ def test_no_more_than_so_many_are_kept_waiting(stage: Stage, monkeypatch: pytest
         return How()
 
     stage.grind("alpha " * 9, how, room=WIDE)
-    assert stage.begun == [(1, 2, 3), (4, 5, 6), (7, 8, 9)]
+    assert stage.begun == [(1,), (2,), (3, 4, 5), (6, 7, 8), (9,)]
 
 
 @pytest.mark.usefixtures("crowded")
@@ -546,8 +519,8 @@ def test_an_error_while_some_are_assigned_leaves_them_unbegun(stage: Stage) -> N
     stage.loop = Loop(stage.picking, stage.brakes, stage.pool, stage.journal, stage.control, stage.gate)
     with pytest.raises(OSError, match="no space left"):
         stage.run()
-    assert (stage.pool.running, stage.begun, stage.log) == ((), [], [])
-    assert [session.seq for session in stage.journal.state.in_flight] == [1, 2, 3, 4]
+    assert (stage.pool.running, stage.begun, stage.log) == ((), [(1,), (2,)], [1, 2])
+    assert [session.seq for session in stage.journal.state.in_flight] == [3, 4]
 
 
 def test_an_error_with_nothing_in_flight_asks_nobody_to_stop(stage: Stage) -> None:

@@ -93,12 +93,10 @@ class Loop:
     def _may_wait(self, choice: Choice) -> bool:
         """Whether a session that was assigned may wait for others, to share the write of the state with them.
 
-        Those do with which the run begins, and any in a crowd. One with a task may not: if that has gone, the number
-        goes to the session after it.
+        One with a task may not: if that has gone, the number goes to the session after it.
         """
-        many = self._journal.is_crowded or self._ended == 0
         few = self._pool.assigned < MOST_AT_ONCE
-        return many and few and choice.in_slot and choice.queued is None
+        return self._journal.is_crowded and few and choice.in_slot and choice.queued is None
 
     def _take(self, tidy: Callable[[], None]) -> None:
         """Begin what was assigned, and take back what ends next; in a crowd, several sessions at a time."""
