@@ -211,11 +211,11 @@ def test_without_the_extra_a_terminal_is_told_what_is_missing_and_lists_work(
     project: Project, tmp_path: Path
 ) -> None:
     hide(project, tmp_path / "hidden", "textual")
-    with terminal(project, width=120) as screen:
+    with terminal(project, width=300) as screen:
         screen.enter(command("review"))
         screen.wait_for(
-            "error: `pitboss review` needs the extra `screens`, which is not installed: textual",
-            "`pitboss review | cat` prints the list",
+            "pitboss review` needs the extra `screens`, which is not installed: textual",
+            "pitboss review | cat` prints the list",
         )
         assert screen.flag("alternate_on") == "0"
     assert project.pitboss("review").out.count("risk") == 0
