@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.git.commit_object import read_new
 from pitboss.git.ignore_rules import RULES, Excludes
 from pitboss.git.index_entries import IndexEntries, facts_of, may_be_older
+from pitboss.git.new_objects import read_new
 from pitboss.git.small_files import read_file
 from pitboss.git.status import FEW_PATHS, TreeStatus
 from pitboss.store.paths import PITBOSS_FOLDER

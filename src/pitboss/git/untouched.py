@@ -10,8 +10,8 @@ import os
 import struct
 from typing import TYPE_CHECKING
 
-from pitboss.git.commit_object import read_new
 from pitboss.git.index_entries import IndexEntries, facts_of, may_be_older
+from pitboss.git.new_objects import read_new
 from pitboss.git.small_files import read_file
 
 if TYPE_CHECKING:

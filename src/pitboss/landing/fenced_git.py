@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pitboss.core.sandbox.git_policy import branch_folders
 from pitboss.core.sandbox.ground import GitGround
 from pitboss.git.errors import GitError
+from pitboss.git.new_objects import entry_of_new, read_new
 from pitboss.git.small_files import text_of
 from pitboss.landing.kept_hooks import hooks_path, hooks_within
 from pitboss.landing.refs import run_branch
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _GITDIR = "gitdir: "
 _HUSKY = ".husky"
-_WITHIN = f"\0{PITBOSS_FOLDER}/".encode()
 
 
 class FencedGit:
@@ -35,6 +35,7 @@ class FencedGit:
         self._repo = repo
         self._paths = paths
         self._listed: str | None = None
+        self._folder: str | None = None
         self._names: tuple[str, ...] = ()
 
     def of(self, session: Assignment) -> tuple[GitGround, tuple[str, ...]]:
@@ -87,16 +88,18 @@ class FencedGit:
         return str(tree / named)
 
     def _tracked(self, commit: str) -> tuple[str, ...]:
-        """What git tracks below `.pitboss` in a commit; git lists it again only if a session has changed it."""
-        if self._listed is None or (commit != self._listed and self._has_changed(self._listed, commit)):
-            self._names = self._list(commit)
-        self._listed = commit
+        """What git tracks below `.pitboss` in a commit; git lists it again only if a session may have changed it."""
+        if commit != self._listed:
+            folder = self._folder_in(commit)
+            if folder is None or folder != self._folder:
+                self._names = self._list(commit)
+            self._listed, self._folder = commit, folder
         return self._names
 
-    def _has_changed(self, old: str, new: str) -> bool:
-        kept = self._repo.kept_running
-        said = None if kept is None else kept.name_status(old, new)
-        return said is None or _WITHIN in b"\0" + said
+    def _folder_in(self, commit: str) -> str | None:
+        """What stands for `.pitboss` in a commit; None if that takes a call of git."""
+        made = read_new(self._repo, commit)
+        return None if made is None else entry_of_new(self._repo, made.tree, PITBOSS_FOLDER)
 
     def _list(self, commit: str) -> tuple[str, ...]:
         try:

@@ -11,7 +11,7 @@ import msgspec
 
 from pitboss.core.acceptance import sessions_named
 from pitboss.core.patterns import lazy_pattern
-from pitboss.git.commit_object import read_new
+from pitboss.git.new_objects import read_new
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo

@@ -1,4 +1,4 @@
-"""A commit read from its own file says what git says of it, or nothing."""
+"""A commit or tree read from its own file says what git says of it, or nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.git.commit_object import CommitObject, read_new
+from pitboss.git.new_objects import CommitObject, entry_of_new, read_new
 from pitboss.git.repo import Repo
 from tests.support.disk import NO_FILES, put
 
@@ -97,3 +97,35 @@ def test_what_an_agent_put_in_place_of_a_commit_is_not_waited_for(repo: Repo, ki
     place(repo, oid).unlink()
     put(place(repo, oid), kind)
     assert read_new(repo, oid) is None
+
+
+@pytest.mark.parametrize(
+    "name", ["file", "folder", "link", "a b", ".hidden", "fol", "folder/inside", "ünlike"]
+)
+def test_a_new_tree_is_read_as_git_reads_it(repo: Repo, name: str) -> None:
+    (repo.root / "folder").mkdir()
+    (repo.root / "folder/inside").write_text("2\n")
+    (repo.root / "link").symlink_to("file")
+    (repo.root / "a b").write_text("3\n")
+    (repo.root / "ünlike").write_text("4\n")
+    (repo.root / ".hidden").mkdir()
+    (repo.root / ".hidden/file").write_text("5\n")
+    repo.git("add", "-A")
+    tree = repo.line("write-tree")
+    entries = repo.git("ls-tree", "-z", tree).decode().split("\0")
+    said = {path: meta.split() for meta, _, path in (entry.partition("\t") for entry in entries if entry)}
+    expected = f"{said[name][0].lstrip('0')} {said[name][2]}" if name in said else ""
+    assert entry_of_new(repo, tree, name) == expected
+
+
+def test_git_is_to_be_asked_for_a_tree_in_a_pack_or_forged_or_what_is_no_tree(repo: Repo) -> None:
+    tree = repo.line("rev-parse", "HEAD^{tree}")
+    assert entry_of_new(repo, tip(repo), "file") is None
+    whole = zlib.decompress(place(repo, tree).read_bytes())
+    place(repo, tree).chmod(0o644)
+    place(repo, tree).write_bytes(zlib.compress(whole.replace(b"file", b"else")))
+    assert entry_of_new(repo, tree, "file") is None
+    place(repo, tree).write_bytes(zlib.compress(whole))
+    assert entry_of_new(repo, tree, "file")
+    repo.git("gc", "-q")
+    assert entry_of_new(repo, tree, "file") is None
