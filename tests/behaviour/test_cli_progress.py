@@ -268,7 +268,8 @@ def shows_the_whole_footer(tty: Terminal) -> bool:
 @pytest.mark.parametrize("width", [120, 40])
 def test_on_a_terminal_a_footer_shows_what_runs_and_leaves_no_trace(tmp_path: Path, width: int) -> None:
     project = Project.create(tmp_path / "project")
-    env = project.env | {"PYTHONPATH": str(ROOT)}
+    on_path = f"{Path(sys.executable).parent}:{project.env['PATH']}"
+    env = project.env | {"PYTHONPATH": str(ROOT), "PATH": on_path}
     with Terminal([sys.executable, "-c", DRIVER], width, project.root, env) as tty:
         wait_until(lambda: shows_the_whole_footer(tty))
         running = tty.screen.lines()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -35,12 +35,16 @@ def find(items: tuple[N, ...], seq: int) -> N | None:
 
 
 def put(items: tuple[N, ...], item: N) -> tuple[N, ...]:
-    """The items with this one, in place of the one that has its number."""
-    at = bisect_left(items, item.seq, key=_seq)
-    return (*items[:at], item, *items[at + (find(items, item.seq) is not None) :])
+    """The items with this one, in place of all that have its number."""
+    before, after = _around(items, item.seq)
+    return (*before, item, *after)
 
 
 def without(items: tuple[N, ...], seq: int) -> tuple[N, ...]:
-    """The items but for the one of that number."""
-    at = bisect_left(items, seq, key=_seq)
-    return (*items[:at], *items[at + (find(items, seq) is not None) :])
+    """The items but for those of that number: a file edited by hand may have several."""
+    before, after = _around(items, seq)
+    return (*before, *after)
+
+
+def _around(items: tuple[N, ...], seq: int) -> tuple[tuple[N, ...], tuple[N, ...]]:
+    return items[: bisect_left(items, seq, key=_seq)], items[bisect_right(items, seq, key=_seq) :]

@@ -145,19 +145,12 @@ def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None 
         budget_consumed=spend(run.budget_consumed, record),
         last_session_seq=record.seq,
         last_updated_at=max(run.last_updated_at, record.ended_at),
-        in_flight=_others_in_flight(run.in_flight, record.seq),
+        in_flight=tuple(session for session in run.in_flight if session.seq != record.seq),
         conflicts=_conflicts(run.conflicts, record),
         spend_per_prompt=_spend_per_prompt(run.spend_per_prompt, record),
         unknown_costs=_unknown_costs(run, record),
         barren_per_prompt=_barren_per_prompt(run, record),
     )
-
-
-def _others_in_flight(sessions: tuple[InFlight, ...], seq: int) -> tuple[InFlight, ...]:
-    """The sessions without that one, which in a live run is the first of maybe a thousand."""
-    if sessions and sessions[0].seq == seq:
-        return sessions[1:]
-    return tuple(session for session in sessions if session.seq != seq)
 
 
 def unfolded(run: RunState) -> RunState:
