@@ -182,6 +182,11 @@ CASES = {
     "a new folder": Case(agent="mkdir -p a/b && echo x > a/b/c", files={"a/b/c": "x"}),
     "a staged edit": Case(agent="echo new > n; git add n", files={"n": "new"}),
     "a deletion": Case(agent="git rm -q src/one.txt"),
+    "a deletion from an ignored folder": Case(
+        setup="echo old >ignored/old; git add -f ignored/old; git commit -qm old",
+        agent="rm ignored/old; echo new >new",
+        files={"new": "new"},
+    ),
     "a mode change": Case(agent="chmod +x src/one.txt"),
     "a symlink over a folder": Case(agent="rm -r src; ln -s /etc src", files={"src": "/etc"}),
     "odd names": Case(

@@ -97,8 +97,10 @@ def _stage_named(repo: Repo, paths: Iterable[str]) -> bool:
     """Stage paths by name, which spares git a second look at the whole tree; False if that cannot be done."""
     named = b"\0".join(os.fsencode(path) for path in paths)
     by_name = ("--pathspec-from-file=-", "--pathspec-file-nul")
+    # Git exits with 1 for a tracked file that was deleted from an ignored folder.
     return (
-        bool(named) and repo.run("--literal-pathspecs", *_ADD, *by_name, stdin=named, ok=(0, 128)).code == 0
+        bool(named)
+        and repo.run("--literal-pathspecs", *_ADD, *by_name, stdin=named, ok=(0, 1, 128)).code == 0
     )
 
 
