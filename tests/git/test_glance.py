@@ -259,3 +259,38 @@ def test_many_files_are_left_to_git(tmp_path: Path) -> None:
     )
     world.learn()
     assert world.look() is None
+
+
+def test_rules_that_are_ignored_themselves_do_not_outlast_their_file(world: World) -> None:
+    sh(world.root, "mkdir -p .git/info; echo .gitignore >.git/info/exclude")
+    sh(world.root, "echo secret >src/.gitignore; echo s >src/secret")
+    world.learn()
+    sh(world.root, "rm src/.gitignore")
+    assert world.repo.status().few_paths == ("src/secret",)
+    assert world.look() is None
+
+
+def test_rules_in_a_new_folder_do_not_outlast_their_file(world: World) -> None:
+    sh(world.root, "mkdir new; echo a >new/a; echo secret >new/.gitignore; echo s >new/secret")
+    world.learn()
+    # As another session has it, from which this working tree goes on.
+    sh(world.root, "rm new/.gitignore; git add new/a; git commit -qm second")
+    world.base = world.repo.line("rev-parse", "HEAD")
+    world.write_index_at(LATER_S)
+    assert world.repo.status().few_paths == ("new/secret",)
+    assert world.look() is None
+
+
+def test_rules_count_that_a_setting_looks_for_in_the_tree(world: World) -> None:
+    sh(
+        world.root,
+        "git config core.excludesFile rules; echo '*.tmp' >rules; git add rules; git commit -qm rules",
+    )
+    sh(world.root, "echo t >src/t.tmp")
+    world.base = world.repo.line("rev-parse", "HEAD")
+    world.write_index_at(LATER_S)
+    world.learn()
+    assert world.look() == world.repo.status()
+    sh(world.root, "echo '*.other' >rules")
+    assert world.repo.status().few_paths == ("rules", "src/t.tmp")
+    assert world.look() is None

@@ -119,6 +119,17 @@ def test_a_session_that_landed_in_another_form_leaves_no_rescue_ref(world: World
     assert (world.slot.path / "a.log").exists()
 
 
+def test_a_slot_made_once_more_is_looked_at_where_git_now_keeps_it(world: World) -> None:
+    for seq in (1, 2):
+        world.slot.prepare(branch_of(seq), world.tip, seq=seq)
+        repo = world.slot.opened()
+        assert repo is not None
+        assert world.slot.glances(repo).let_git_look(None)().branch == branch_of(seq)
+        shutil.rmtree(world.slot.path)
+        shutil.rmtree(repo.git_dir)
+        repo.git_dir.touch()  # its name is taken
+
+
 def test_ignored_files_go_too_where_everything_is_to_be_cleaned(world: World) -> None:
     slot = Slot(world.repo, RUN, world.slot.path, clean="all")
     slot.prepare(branch_of(1), world.first, seq=1)

@@ -45,6 +45,7 @@ class _InDoubtError(Exception):
 class _Ignored(msgspec.Struct, frozen=True, kw_only=True):
     """What git ignored, folders with a slash at the end, and by which rules: outside the tree, and inside.
 
+    Only what is beside tracked files counts: what else a folder holds may be ignored by rules that are not tracked.
     If it found a clean tree, `tree` is that of the commit `head`.
     """
 
@@ -179,9 +180,13 @@ def _ignored(status: TreeStatus, rules: Excludes, index: IndexEntries) -> _Ignor
     """What is learned from git's look at the tree, if anything."""
     if status.ignored is None or status.new_rules or len(status.ignored) > MOST_IGNORED:
         return None
+    split = ((path, path.removesuffix("/").rpartition("/")) for path in status.ignored)
+    beside = {path: name for path, (folder, _, name) in split if folder in index.folders}
+    if RULES in beside.values():
+        return None
     clean = not (status.dirty or status.pitboss_visible)
     return _Ignored(
-        paths=status.ignored,
+        paths=frozenset(beside),
         outside=rules,
         inside=index.named(RULES),
         head=status.head,

@@ -51,7 +51,7 @@ class ExcludeFiles:
         """The current rules. Raises GitError."""
         if self._known is None or self._known.seen != self._seen(repo):
             self._excludes, self._included = _settings(repo)
-            texts = (_bytes(self._excludes), _bytes(repo.common_dir / "info" / "exclude"))
+            texts = (_bytes(self._own(repo)), _bytes(repo.common_dir / "info" / "exclude"))
             self._known = Excludes(seen=self._seen(repo), text=b"\n".join(texts))
         return self._known
 
@@ -71,10 +71,14 @@ class ExcludeFiles:
             f"{repo.git_dir}/config.worktree",
             os.environ.get("GIT_CONFIG_GLOBAL", home),
             os.path.join(_xdg(), "config"),  # noqa: PTH118
-            self._excludes,
+            self._own(repo),
             *self._included,
         )
         return (repo.common_dir, *map(_identity, places))
+
+    def _own(self, repo: Repo) -> str:
+        """The user's own file of rules; each tree may have one, since git looks for a relative path in the tree."""
+        return os.path.join(repo.root, self._excludes)  # noqa: PTH118
 
 
 def rules_in(index: Path, *, hash_bytes: int) -> frozenset[bytes] | None:

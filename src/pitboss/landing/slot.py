@@ -163,6 +163,7 @@ class Slot:
     # Making
 
     def _make(self, branch: str, base: str, seq: int) -> None:
+        self._glances = None  # git may keep the new one elsewhere
         if not os.path.lexists(self.path):
             try:
                 self._add(branch, base)
