@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.errors import StartError
+from pitboss.git.errors import GitError
 from pitboss.git.repo import Repo
-from pitboss.git.switch import HeadPosition, Switch
+from pitboss.git.switch import HeadPosition, Prospect, Switch
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +73,61 @@ def test_between_branches_at_one_commit_only_head_moves(ground: Ground) -> None:
     ground.sh("git branch twin; touch changed")
     ground.switch.to(ground.spot("twin"))
     assert ground.where() == ("twin", "")
+
+
+def test_a_file_that_only_looks_changed_is_no_obstacle(ground: Ground) -> None:
+    ground.sh("touch -d '2001-01-01' changed added")
+    assert ground.switch.to(ground.main)
+    assert ground.where() == ("main", "")
+
+
+@pytest.mark.parametrize("refs", ["git pack-refs --all", "git checkout -q --detach"])
+def test_there_and_back_if_the_files_of_the_branches_do_not_tell(ground: Ground, refs: str) -> None:
+    ground.sh(refs)
+    main = HeadPosition.named(ground.repo, "main")
+    assert main == ground.main
+    assert ground.switch.obstacle(ground.main) is None
+    ground.switch.to(ground.main)
+    assert ground.where() == ("main", "")
+
+
+@pytest.mark.parametrize(
+    ("script", "may"),
+    [
+        ("true", False),
+        ("echo '*.log' >>.gitignore", True),
+        ("mkdir d; echo '* -text' >d/.gitattributes", True),
+        (
+            "git init -q inner; git -C inner -c user.name=u -c user.email=u@local commit -q --allow-empty -m i",
+            True,
+        ),
+    ],
+)
+def test_a_switch_may_reveal_files_if_it_changes_rules_or_leaves_a_repository_behind(
+    ground: Ground, script: str, *, may: bool
+) -> None:
+    ground.sh(f"{script}; git add -A 2>/dev/null; git commit -q --allow-empty -m more")
+    assert ground.switch.begin_look(ground.main)().may_reveal is may
+
+
+def test_git_is_not_silent_about_a_repository_that_it_leaves_behind(ground: Ground) -> None:
+    ground.sh(
+        "git init -q inner; git -C inner -c user.name=u -c user.email=u@local commit -q --allow-empty -m i"
+    )
+    ground.sh("git add -A 2>/dev/null; git commit -q -m more")
+    assert not ground.switch.to(ground.main)
+    assert ground.where() == ("main", "?? inner/")
+
+
+def test_a_switch_to_the_commit_that_is_checked_out_meets_nothing(ground: Ground) -> None:
+    ground.sh("git branch twin")
+    found = ground.switch.begin_look(ground.spot("twin"))()
+    assert found == Prospect(obstacle=None, may_reveal=False)
+
+
+def test_a_commit_that_is_gone_cannot_be_looked_at(ground: Ground) -> None:
+    with pytest.raises(GitError):
+        ground.switch.obstacle(HeadPosition(commit="1" * 40))
 
 
 @pytest.mark.parametrize(

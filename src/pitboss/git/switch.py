@@ -14,18 +14,25 @@ import msgspec
 
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.errors import GitError
+from pitboss.git.loose_refs import head_commit, tip_of
+from pitboss.git.raw_diff import begin_raw_diff
 from pitboss.store.files import read_regular, write_atomic
+from pitboss.store.opening import names_in
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from pitboss.git.raw_diff import Difference
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
 
 _BRANCHES = "refs/heads/"
 _NOTE_LIMIT = 200
+_LOOKS_CHANGED = b"not uptodate"
+_DECISIVE = (".gitignore", ".gitattributes", ".gitmodules")
+_LINK = "160000"
 
 
 class HeadPosition(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,7 +59,7 @@ class HeadPosition(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def named(cls, repo: Repo, name: str) -> HeadPosition | None:
         """What state.json names by branch or commit; None if it is gone."""
-        tip = repo.commit_id(f"{_BRANCHES}{name}")
+        tip = tip_of(repo, f"{_BRANCHES}{name}")
         if tip is not None:
             return cls(commit=tip, branch=name)
         commit = repo.commit_id(name)
@@ -68,6 +75,13 @@ class HeadPosition(msgspec.Struct, frozen=True, kw_only=True):
         return self.branch or self.commit[:7]
 
 
+class Prospect(msgspec.Struct, frozen=True, kw_only=True):
+    """What a switch would meet: why it cannot be made, if so, and whether files that git does not show now may show."""
+
+    obstacle: str | None
+    may_reveal: bool
+
+
 class Switch:
     """Switches one working tree; `note` is the file that records a switch in progress."""
 
@@ -76,30 +90,53 @@ class Switch:
         self._note = note
 
     def obstacle(self, position: HeadPosition) -> str | None:
-        """Why the checkout cannot move to `position`, given a clean tree; None if it can."""
+        """Why the checkout cannot move to `position`, given a clean tree; None if it can. Raises GitError."""
+        return self.begin_look(position)().obstacle
+
+    def begin_look(self, position: HeadPosition) -> Callable[[], Prospect]:
+        """Start to look what a switch to `position` would meet in a clean tree.
+
+        Whoever gets what this returns calls it once, and then waits. Both raise GitError.
+        """
+        compared = begin_raw_diff(self._repo, head_commit(self._repo), position.commit)
+
+        def looked() -> Prospect:
+            differences = compared()
+            return Prospect(
+                obstacle=self._obstacle(position, [each.path for each in differences if each.letter == "A"]),
+                may_reveal=any(map(_may_reveal, differences)),
+            )
+
+        return looked
+
+    def _obstacle(self, position: HeadPosition, added: Sequence[str]) -> str | None:
         from pitboss.git import snapshot
 
         if word := snapshot.operation_underway(self._repo):
             return f"a {word} is in progress"
         if position.branch and (elsewhere := self._worktree_of(position.branch)):
             return f"{position.branch} is checked out in {elsewhere}"
-        if hidden := self._ignored_in_the_way(position.commit):
+        if hidden := self._ignored_in_the_way(added):
             return f"{hidden}, which git ignores, would be overwritten"
         return None
 
-    def to(self, position: HeadPosition) -> None:
-        """Check out `position`. Raises StartError if files are in the way, or GitError, leaving the tree as it was."""
-        old = self._repo.line("rev-parse", "--verify", "HEAD")
+    def to(self, position: HeadPosition) -> bool:
+        """Check out `position`; False if git complained of something, such as a file that it could not remove.
+
+        Raises StartError if files are in the way, or GitError, leaving the tree as it was.
+        """
+        old, silent = head_commit(self._repo), True
         try:
             if old != position.commit:
                 write_atomic(self._note, f"{old} {position.commit}\n".encode())
-                self._move_files(old, position.commit)
+                silent = self._move_files(old, position.commit)
             self._move_head(position)
         except (GitError, StartError):
             with suppress(GitError):
                 self.undo()
             raise
         self._note.unlink(missing_ok=True)
+        return silent
 
     def along(self, old: str, new: str, move: Callable[[], None]) -> None:
         """Bring the tree from `old` to `new` while `move` moves the branch that is checked out there.
@@ -147,15 +184,21 @@ class Switch:
         known = len(words) == 2 and words[0] != words[1] and all(map(self._repo.commit_id, words))
         return (words[0], words[1]) if known else None
 
-    def _move_files(self, old: str, new: str) -> None:
-        self._repo.git("update-index", "-q", "--refresh", ok=(0, 1))
-        done = self._repo.run("read-tree", "-m", "-u", old, new, ok=(0, 128))
+    def _move_files(self, old: str, new: str) -> bool:
+        """Bring index and files from one commit to another; returns whether git did so in silence."""
+        order = ("read-tree", "-m", "-u", old, new)
+        done = self._repo.run(*order, ok=(0, 128))
+        if done.code != 0 and _LOOKS_CHANGED in done.stderr:
+            # Nothing has moved yet, and a file may only look changed: one that was written again as it was, say.
+            self._repo.git("update-index", "-q", "--refresh", ok=(0, 1))
+            done = self._repo.run(*order, ok=(0, 128))
         if done.code != 0:
             said = done.stderr.decode(errors="replace")
             raise StartError(
                 f"cannot check out {new[:7]}: {' '.join(said.split())}",
                 hint="move those files away, then try again",
             )
+        return not done.stderr
 
     def _move_head(self, position: HeadPosition) -> None:
         words = ("-m", f"pitboss: to {position}", *(() if position.branch else ("--no-deref",)), "HEAD")
@@ -192,19 +235,18 @@ class Switch:
         return any(done.code == 0 and done.stdout.startswith(held) for done in whole)
 
     def _worktree_of(self, branch: str) -> str | None:
-        """Where else the branch is checked out."""
+        """Where else the branch is checked out; git is not asked if it has no other working tree."""
+        if not names_in(self._repo.common_dir / "worktrees"):
+            return None
         listed = os.fsdecode(
             self._repo.git("for-each-ref", "--format=%(worktreepath)", f"{_BRANCHES}{branch}")
         )
         path = listed.strip()
         return path if path and os.path.realpath(path) != os.path.realpath(self._repo.root) else None
 
-    def _ignored_in_the_way(self, new: str) -> str | None:
-        """A file in no commit where `new` has a file or folder: since it is ignored, git would overwrite it."""
-        from pitboss.git.merge import changed_paths
-
-        added = sorted(changed_paths(self._repo, "HEAD", new, only="A"))
-        return next((found for path in added if (found := self._unknown_at(path))), None)
+    def _ignored_in_the_way(self, added: Sequence[str]) -> str | None:
+        """A file in no commit where a file or folder is to be: since it is ignored, git would overwrite it."""
+        return next((found for path in sorted(added) if (found := self._unknown_at(path))), None)
 
     def _unknown_at(self, path: str) -> str | None:
         """An untracked file at `path`, inside it, or where one of its parent folders must go."""
@@ -218,3 +260,11 @@ class Switch:
                 listed = self._repo.git("--literal-pathspecs", "ls-files", "-z", "--others", "--", name)
                 return os.fsdecode(listed).split("\0")[0] or None
         return None
+
+
+def _may_reveal(difference: Difference) -> bool:
+    """Whether git may take other files differently because of this one, or leaves a folder where it was.
+
+    The folder is a repository inside the tree, which git does not remove with its link.
+    """
+    return difference.path.rpartition("/")[2] in _DECISIVE or _LINK in difference.modes

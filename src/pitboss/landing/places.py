@@ -78,18 +78,22 @@ class GitPlaces:
 
         Raises StartError, which says why the checkout stays where it is, and GitError.
         """
-        status = self._repo.status()
+        if self._repo.on_branch() != self._branch.ref or name == self._branch.name:
+            return HeadPosition.now(self._repo.status())
         back = HeadPosition.named(self._repo, name)
-        if status.branch != self._branch.name or name == self._branch.name:
-            return HeadPosition.now(status)
         if back is None:
             raise StartError(f"{name} is gone")
+        look_ahead, look_around = self._switch.begin_look(back), self._repo.begin_status()
+        try:
+            prospect = look_ahead()
+        finally:
+            status = look_around()
         if status.dirty:
             raise StartError("the working tree has changes that no session made")
-        if obstacle := self._switch.obstacle(back):
-            raise StartError(obstacle)
-        self._switch.to(back)
-        if self._repo.status().dirty:
+        if prospect.obstacle:
+            raise StartError(prospect.obstacle)
+        silent = self._switch.to(back)
+        if (prospect.may_reveal or not silent) and self._repo.status().dirty:
             # Files that only the run's branch ignores or places would get in the next run's way.
             self._switch.to(HeadPosition.now(status))
             raise StartError("files would show there that belong to this branch")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -86,11 +87,14 @@ class RunBranch:
 
         The status returned names the commit and branch that the run starts from.
         """
+        look = self._repo.begin_status()
         version = self._repo.version()
         if version < OLDEST_GIT:
+            with suppress(GitError):
+                look()
             found, needed = (".".join(map(str, v)) for v in (version, OLDEST_GIT))
             raise StartError(f"git {found} is too old", hint=f"pitboss needs git {needed} or newer")
-        status = self._repo.status()
+        status = look()
         if status.unborn:
             raise StartError(
                 "creating run branch: the repository has no commit yet", hint="commit something first"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pitboss.git.committer import UserHooks
 from pitboss.git.errors import GitError
@@ -12,13 +12,17 @@ from pitboss.git.ignore_rules import ExcludeFiles
 from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.session_tree import SessionTree
 from pitboss.landing.slot import Slot
-from pitboss.landing.worktrees import Settled, discard_worktree, remove_worktree
+from pitboss.landing.worktrees import Settled, delete_discarded, discard_worktree, remove_worktree
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pitboss.git.repo import Repo
     from pitboss.landing.site import Site
+
+_PRUNE = ("worktree", "prune")
+T = TypeVar("T")
 
 
 class SlotPool:
@@ -70,23 +74,19 @@ class SlotPool:
         """Free the slot for another session."""
         self._taken.discard(worktree)
 
-    def _discard(self) -> set[Slot]:
-        """Delete, in parallel, the working copies that hold nothing of their own; the others need care."""
-        gone: set[Slot] = set()
+    def _discard(self) -> dict[Slot, Path]:
+        """Give up the working copies that hold nothing of their own; returns where they are. The others need care."""
+        gone: dict[Slot, Path] = {}
 
         def discard(slot: Slot) -> None:
             with suppress(GitError):
                 repo = slot.opened()
                 if repo is None or not slot.is_where_left(repo):
                     return
-                if discard_worktree(repo, looked=slot.is_untouched(repo)):
-                    gone.add(slot)
+                if place := discard_worktree(repo, looked=slot.is_untouched(repo)):
+                    gone[slot] = place
 
-        threads = [Thread(target=discard, args=(slot,), daemon=True) for slot in self._slots.values()]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        _join(_begin(discard, self._slots.values()))
         return gone
 
     def rest(self) -> None:
@@ -104,10 +104,35 @@ class SlotPool:
         site = self._site
         settled = Settled(last_seq=self._last_seq, commits=(site.branch.tip,))
         gone = self._discard()
-        for slot in self._slots.values():
-            if slot not in gone:
-                remove_worktree(site.repo, site.run_id, str(slot.path), seq=slot.used_by, settled=settled)
-        if self._slots:
-            site.repo.git("worktree", "prune")
+        deleting = _begin(delete_discarded, gone.values())
+        try:
+            for slot in self._slots.values():
+                if slot not in gone:
+                    remove_worktree(site.repo, site.run_id, str(slot.path), seq=slot.used_by, settled=settled)
+            self._forget()
+        finally:
+            _join(deleting)
+
+    def _forget(self) -> None:
+        """Have git forget all working copies, and at the same time the branches that they were on. Raises GitError."""
+        repo = self._site.repo
+        pruned = repo.begin(*_PRUNE) if self._slots else None
         self._slots.clear()
-        site.branch.finished.delete_all()
+        try:
+            self._site.branch.finished.delete_all()
+        finally:
+            if pruned and pruned() is None:
+                repo.git(*_PRUNE)
+
+
+def _begin(work: Callable[[T], None], items: Iterable[T]) -> list[Thread]:
+    """Do something for each of the items, side by side, each in a thread of its own."""
+    threads = [Thread(target=work, args=(item,), daemon=True) for item in items]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def _join(threads: Iterable[Thread]) -> None:
+    for thread in threads:
+        thread.join()

@@ -96,17 +96,23 @@ def remove_worktree(
     repo.git("worktree", "prune")
 
 
-def discard_worktree(worktree: Repo, *, looked: bool = False) -> bool:
-    """Delete a working copy whose files, except ignored ones, are as in its commit; False if that is not certain.
+def discard_worktree(worktree: Repo, *, looked: bool = False) -> Path | None:
+    """Give up a working copy whose files, except ignored ones, are as in its commit; None if that is not certain.
 
-    `looked`: the caller has seen that they are, and that there are no others. Git forgets the working copy at the next
-    `git worktree prune`.
+    `looked`: the caller has seen that they are, and that there are no others. Returns where the folder is now, for
+    `delete_discarded`; git forgets the working copy at the next `git worktree prune`.
     """
     if not looked and not _is_as_committed(worktree):
-        return False
+        return None
     worktree.inside("locked").unlink(missing_ok=True)  # by its agent; git would never forget it
-    _delete(str(worktree.root))
-    return not worktree.root.exists()
+    place = _out_of_the_way(worktree.root)
+    return place if place != worktree.root else None
+
+
+def delete_discarded(place: Path) -> None:
+    """Delete what `discard_worktree` left; a crash before that leaves a folder that a resume deletes."""
+    with suppress(OSError):
+        remove_tree(place)
 
 
 def _is_as_committed(worktree: Repo) -> bool:
@@ -217,10 +223,13 @@ def _rescue_hidden(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
 def _delete(path: str) -> None:
     """Delete a file or a folder. Renames a folder first, so that a crash never leaves half a working copy."""
     place = Path(path)
-    if is_folder(place):
-        gone = place.with_name(f"{GONE}{place.name.removeprefix(GONE)}-{os.getpid()}")
-        with suppress(OSError), entry_at(place) as at:
-            os.rename(at.name, gone.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
-            place = gone
-    with suppress(OSError):
-        remove_tree(place)
+    delete_discarded(_out_of_the_way(place) if is_folder(place) else place)
+
+
+def _out_of_the_way(place: Path) -> Path:
+    """Rename a folder that is to be deleted; returns where it is now, which is where it was if that failed."""
+    gone = place.with_name(f"{GONE}{place.name.removeprefix(GONE)}-{os.getpid()}")
+    with suppress(OSError), entry_at(place) as at:
+        os.rename(at.name, gone.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
+        return gone
+    return place
