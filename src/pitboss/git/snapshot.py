@@ -120,6 +120,11 @@ def put_back(repo: Repo, branch: str, target: str) -> None:
     """
     repo.git(*NO_HOOKS, "update-ref", "-m", "pitboss: put back", f"refs/heads/{branch}", target)
     repo.git(*NO_HOOKS, "symbolic-ref", "-m", f"pitboss: back to {branch}", "HEAD", f"refs/heads/{branch}")
+    put_back_files(repo, target)
+
+
+def put_back_files(repo: Repo, target: str) -> None:
+    """The same for index and files alone: HEAD and its branch stay where they are, even if they are not at `target`."""
     abandon_operations(repo)
     repo.git(*NO_HOOKS, "read-tree", "--reset", target)
     _put_back_attributes(repo)

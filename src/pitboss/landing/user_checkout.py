@@ -169,7 +169,8 @@ class UserCheckout:
         if not self._write(old, new):
             # Something is where a file or folder has to go: then all of it is removed.
             refs = refs or (self._kept(dirt, label) if foreign else ())
-            snapshot.put_back(self._repo, self._name, new)
+            # The branch may be further by now, as others land meanwhile.
+            snapshot.put_back_files(self._repo, new)
             snapshot.clean(self._repo)
         self._repo.git("update-index", "-q", "--refresh", ok=(0, 1))
         return refs
