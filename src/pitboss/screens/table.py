@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def say_table(table: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Print a table with its headings; what a terminal has no room for is cut or left out, and said so.
+    """Print a table with its headings; what a terminal has no room for is cut or left out, and a note says so.
 
     Returns the headings that were left out.
     """
