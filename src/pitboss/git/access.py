@@ -1,16 +1,16 @@
-"""Restores what an agent took from git: permissions, and files in whose place it put a pipe (SPEC 1.2)."""
+"""Clears what an agent left in git's way: missing permissions, and pipes in place of tracked files (SPEC 1.2)."""
 
 from __future__ import annotations
 
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitboss.git.errors import GitError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pitboss.git.repo import Repo
 
@@ -65,9 +65,15 @@ def _make_accessible(repo: Repo) -> None:
 
 
 def _remove_special(repo: Repo, env: Mapping[str, str] | None) -> None:
-    """Remove what is neither a file, a link nor a folder from the places of files that the index holds."""
+    """Remove what is neither a file, a link nor a folder from the places of files that the index holds.
+
+    What links in place of folders lead to is somebody else's.
+    """
+    root = Path(os.path.realpath(repo.root))
     for path in os.fsdecode(repo.git("ls-files", "-z", "--modified", env=env)).split("\0"):
-        place = repo.root / path
+        place = root / path
+        if Path(os.path.realpath(place.parent)) != place.parent:
+            continue
         if os.path.lexists(place) and stat.S_IFMT(os.lstat(place).st_mode) not in _ORDINARY:
             place.unlink()
 

@@ -1,0 +1,33 @@
+"""What an agent left in git's way is cleared, and nothing outside of the tree (SPEC 1.2)."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from pitboss.git.access import with_access
+from pitboss.git.repo import Repo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_pipe_goes_unless_a_link_in_place_of_a_folder_leads_to_it(tmp_path: Path) -> None:
+    root, elsewhere = tmp_path / "repo", tmp_path / "elsewhere"
+    subprocess.run(["git", "init", "-q", str(root)], check=True)
+    (root / "folder").mkdir()
+    elsewhere.mkdir()
+    for name in ("a", "folder/b"):
+        (root / name).write_text("tracked\n")
+    repo = Repo.discover(root)
+    repo.git("add", "--all")
+    (root / "a").unlink()
+    os.mkfifo(root / "a")
+    (root / "folder").rename(tmp_path / "gone")
+    (root / "folder").symlink_to(elsewhere)
+    os.mkfifo(elsewhere / "b")
+    with_access(repo, "add", "--all")
+    assert repo.git("ls-files").split() == [b"folder"]
+    assert not os.path.lexists(root / "a")
+    assert (elsewhere / "b").is_fifo()
