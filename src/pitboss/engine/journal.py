@@ -153,7 +153,7 @@ class Journal:
     def withdrawn(self, seq: int) -> None:
         """Forget a session that was dispatched and did not begin; its number goes to the next one.
 
-        A power cut may undo that: then it gets a record as one that was cut short.
+        A power cut may undo that, and in a crowd any crash: then it gets a record as one that was cut short.
         """
         with self._lock:
             self._replace(in_flight=by_seq.without(self._state.in_flight, seq))
@@ -256,7 +256,10 @@ class Journal:
             self._project(record)
 
     def checkpoint(self) -> None:
-        """Write the state now, before something that may take a while. A power cut may undo it: the log has it all."""
+        """Write the state before something that may take a while; in a crowd, `keep_up` does.
+
+        A power cut may undo it: the log has it all.
+        """
         with self._lock:
             self._replace()
         self._writer.write(durable=False)

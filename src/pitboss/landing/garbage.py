@@ -136,13 +136,13 @@ def remove(repo: Repo, found: Garbage) -> None:
 
 
 def _drop_leases(repo: Repo, found: Garbage) -> None:
-    landed = landed_sessions(repo, found.run_id) if found.leased else frozenset()
+    landed = recorded_as_landed(repo, found.run_id) if found.leased else frozenset()
     for seq in found.leased:
         drop_leftovers(repo, found.run_id, seq, has_landed=seq in landed)
 
 
-def landed_sessions(repo: Repo, run_id: str) -> frozenset[int]:
-    """The sessions of a run that landed something."""
+def recorded_as_landed(repo: Repo, run_id: str) -> frozenset[int]:
+    """The sessions of a run whose records say that they landed something."""
     log = RunPaths(repo.root, run_id).log
     return frozenset(record.seq for record in iter_records(log) if record.commit)
 

@@ -41,7 +41,7 @@ class _Piece(NamedTuple):
 class LateWork:
     """Fetches what workers say they still hold of the run, each piece in a thread of its own, once.
 
-    So it does with earlier runs of the same working tree: most of them are never live again.
+    It does the same for earlier runs of the same working tree, most of which are never live again.
     """
 
     def __init__(self, home: RunnerSide, fetch: Callable[[str, WorkLeft], tuple[str, ...] | None]) -> None:

@@ -14,7 +14,7 @@ from pitboss.core.embed import one_line
 from pitboss.core.garbage import RESUMABLE_DAYS, RunFate, Wish, fate, is_young
 from pitboss.core.measures import size
 from pitboss.errors import PitbossError
-from pitboss.landing.garbage import Garbage, Refs, garbage, landed_sessions, remove
+from pitboss.landing.garbage import Garbage, Refs, garbage, recorded_as_landed, remove
 from pitboss.screens.output import note, say
 from pitboss.store.catalogue import RunListing, live_holder
 from pitboss.store.paths import RunPaths
@@ -105,7 +105,7 @@ def tidied(repo: Repo, each: Tidying, remote: RemoteLeftovers | None) -> Tidying
             remove(repo, each.garbage)
             tidy_local(local_folders(RunPaths(repo.root, each.run_id).root), repo)
             if remote is not None and each.garbage.remote:
-                remote.remove(each.run_id, each.garbage.remote, landed_sessions(repo, each.run_id))
+                remote.remove(each.run_id, each.garbage.remote, recorded_as_landed(repo, each.run_id))
     except PitbossError as error:
         return msgspec.structs.replace(each, problem=error.message)
     return each
