@@ -49,11 +49,13 @@ class ExcludeFiles:
 
     def now(self, repo: Repo) -> Excludes:
         """The current rules. Raises GitError."""
-        if self._known is None or self._known.seen != self._seen(repo):
+        known = self._known
+        if known is None or known.seen != self._seen(repo):
             self._excludes, self._included = _settings(repo)
             texts = (_bytes(self._own(repo)), _bytes(repo.common_dir / "info" / "exclude"))
-            self._known = Excludes(seen=self._seen(repo), text=b"\n".join(texts))
-        return self._known
+            known = Excludes(seen=self._seen(repo), text=b"\n".join(texts))
+            self._known = known  # until another thread asks for its tree
+        return known
 
     def written_since(self, rules: Excludes, repo: Repo) -> bool:
         """Whether the rules have changed; asks git only if a file was written."""
