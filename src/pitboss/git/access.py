@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pitboss.git.errors import GitError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pitboss.git.repo import Repo
 
@@ -47,6 +47,8 @@ def with_access(
 
 def make_readable(folder: Path) -> None:
     """Restore the owner's permissions on everything in a folder; symbolic links are not followed."""
+    if folder.is_symlink():
+        return
     _permit(folder)
     for place, folders, files in os.walk(folder):
         for name in (*folders, *files):
@@ -55,27 +57,26 @@ def make_readable(folder: Path) -> None:
 
 def _make_accessible(repo: Repo) -> None:
     """Restore the owner's permissions on changed and untracked files."""
-    listed = os.fsdecode(
-        repo.git("ls-files", "-z", "--others", "--modified", "--exclude-standard", "--directory")
-    )
-    for path in filter(None, listed.split("\0")):
-        place = repo.root / path
+    listed = repo.git("ls-files", "-z", "--others", "--modified", "--exclude-standard", "--directory")
+    for place in _in_tree(repo, listed):
         _permit(place.parent)
         make_readable(place)
 
 
 def _remove_special(repo: Repo, env: Mapping[str, str] | None) -> None:
-    """Remove what is neither a file, a link nor a folder from the places of files that the index holds.
-
-    What links in place of folders lead to is somebody else's.
-    """
-    root = Path(os.path.realpath(repo.root))
-    for path in os.fsdecode(repo.git("ls-files", "-z", "--modified", env=env)).split("\0"):
-        place = root / path
-        if Path(os.path.realpath(place.parent)) != place.parent:
-            continue
+    """Remove what is neither a file, a link nor a folder from the places of files that the index holds."""
+    for place in _in_tree(repo, repo.git("ls-files", "-z", "--modified", env=env)):
         if os.path.lexists(place) and stat.S_IFMT(os.lstat(place).st_mode) not in _ORDINARY:
             place.unlink()
+
+
+def _in_tree(repo: Repo, listed: bytes) -> Iterator[Path]:
+    """Where these paths are; what a link in place of a folder leads to is somebody else's, and left out."""
+    root = Path(os.path.realpath(repo.root))
+    for path in filter(None, os.fsdecode(listed).split("\0")):
+        place = root / path
+        if Path(os.path.realpath(place.parent)) == place.parent:
+            yield place
 
 
 def _permit(place: Path) -> None:
