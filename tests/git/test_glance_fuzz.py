@@ -1,6 +1,7 @@
 """Whatever is done to a tree, a glance that answers says what git says of it (SPEC 6).
 
-The walks keep to what a glance can tell without git. `GLANCE_WALKS=500 GLANCE_STEPS=60` has more and longer ones made.
+The walks keep to what a glance can tell without git; those from seed 18 on meet rules that come and go.
+`GLANCE_WALKS=500 GLANCE_STEPS=60` has more and longer ones made.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from pitboss.git.status import TreeStatus
 
-FIRST: Final = int(os.environ.get("GLANCE_FIRST", "0"))
+FIRST: Final = int(os.environ.get("GLANCE_FIRST", "18"))
 WALKS: Final = int(os.environ.get("GLANCE_WALKS", "8"))
 STEPS: Final = int(os.environ.get("GLANCE_STEPS", "25"))
 MOST_LEFT_TO_GIT: Final = 0.6
