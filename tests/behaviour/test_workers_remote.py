@@ -108,7 +108,9 @@ def test_what_was_pushed_when_its_runner_was_killed_lands_when_the_run_is_resume
         os.kill(proctree.children(process.pid)[0], signal.SIGKILL)
         wait_until(lambda: process.poll() is not None)
         gate.open()
-    wait_until(lambda: not proctree.alive([worker["pid"]]))  # it may leave there what a session did at any time
+    wait_until(
+        lambda: not proctree.alive([worker["pid"]])
+    )  # it may leave there what a session did at any time
     done = project.pitboss("grind", "--resume")
     assert done.code == 0, done
     run = the_run(project)

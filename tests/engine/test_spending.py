@@ -15,7 +15,7 @@ from pitboss.engine.journal import Journal
 from pitboss.engine.meter import Meter
 from pitboss.engine.spending import Spending
 from pitboss.store.rundir import RunDir
-from tests.support.values import STARTED, flying, fresh_run
+from tests.support.values import STARTED, flying, fresh_run, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,6 +87,18 @@ def test_a_session_fits_if_all_in_flight_may_cost_what_their_prompts_cost_so_far
     """0.50 is spent, 0.25 is expected of alpha in flight; one more is expected to cost 0.25, or 1.00."""
     held = spending(max_cost_usd=cap)
     assert (held.fits("alpha"), held.fits("bravo")) == (alpha, bravo)
+
+
+def test_what_sessions_cost_counts_before_the_record_of_an_earlier_one_is_there(tmp_path: Path) -> None:
+    state = fresh_run(in_flight=tuple(flying(seq) for seq in (1, 2, 3)))
+    with RunDir.create(tmp_path, state) as rundir:
+        journal = Journal(rundir, state, ScriptedChooser(()), lambda: NOW)
+        held = Spending(Caps(max_cost_usd=3.5), Meter(), journal, lambda: NOW, hard=False)
+        assert held.fits("alpha")
+        for seq in (2, 3):
+            journal.replayed(record(seq, prompt="alpha", cost_usd=1.0))
+    assert (journal.state.last_session_seq, journal.consumed.cost_usd) == (0, 2.0)
+    assert not held.fits("alpha")  # 2.00 are spent, 1.00 is expected of session 1, and 1.00 of the next one
 
 
 @pytest.mark.parametrize(("hard", "left"), [(False, None), (True, 0.2)])

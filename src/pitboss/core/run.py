@@ -147,7 +147,7 @@ def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None 
         last_updated_at=max(run.last_updated_at, record.ended_at),
         in_flight=tuple(session for session in run.in_flight if session.seq != record.seq),
         conflicts=_conflicts(run.conflicts, record),
-        spend_per_prompt=_spend_per_prompt(run.spend_per_prompt, record),
+        spend_per_prompt=charge(run.spend_per_prompt, record),
         unknown_costs=_unknown_costs(run, record),
         barren_per_prompt=_barren_per_prompt(run, record),
     )
@@ -177,7 +177,7 @@ def counted(run: RunState, records: "Iterable[SessionRecord]") -> RunState:
     folded = sorted((r for r in records if r.seq <= run.last_session_seq), key=lambda r: r.seq)
     spent, unknown, barren = dict[str, PromptSpend](), 0, dict[str, int]()
     for record in folded:
-        spent = _spend_per_prompt(spent, record)
+        spent = charge(spent, record)
         unknown += not record.cost_known
         barren = streaks_after(barren, record)
     if run.unknown_costs is None:
@@ -213,7 +213,8 @@ def _conflicts(conflicts: tuple[Retry, ...], record: SessionRecord) -> tuple[Ret
     return tuple(c for c in conflicts if c.seq != record.retry_of)
 
 
-def _spend_per_prompt(spent: dict[str, PromptSpend], record: SessionRecord) -> dict[str, PromptSpend]:
+def charge(spent: dict[str, PromptSpend], record: SessionRecord) -> dict[str, PromptSpend]:
+    """What each prompt has cost after one more record."""
     group = record.cost_group
     before = spent.get(group, PromptSpend())
     if not record.cost_known:

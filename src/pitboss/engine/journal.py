@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core import by_seq
-from pitboss.core.run import spend
+from pitboss.core.run import charge, spend
 from pitboss.core.session import InFlight
 from pitboss.engine.latest_sessions import LatestSessions
 from pitboss.engine.state_writer import StateWriter
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-    from pitboss.core.budget import BudgetSnapshot, Caps
+    from pitboss.core.budget import BudgetSnapshot, Caps, PromptSpend
     from pitboss.core.chooser import Chooser
     from pitboss.core.quota import Quota
     from pitboss.core.run import RunState, WaitingTask
@@ -87,6 +87,13 @@ class Journal:
     def consumed(self) -> BudgetSnapshot:
         """What all records have used up, including those that wait for an earlier one to be folded."""
         return self.spent()[0]
+
+    @property
+    def spend_per_prompt(self) -> dict[str, PromptSpend]:
+        """What the sessions of each prompt have cost, by the records that `consumed` counts."""
+        with self._lock:
+            early = (self._early[seq] for seq in sorted(self._early))
+            return reduce(charge, early, self._state.spend_per_prompt)
 
     @property
     def is_crowded(self) -> bool:

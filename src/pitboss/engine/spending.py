@@ -70,7 +70,7 @@ class Spending:
         """Whether a session of that group fits in beside those in flight, given what they are all expected to cost."""
         if not self.caps_cost:
             return True
-        spent = self._journal.state.spend_per_prompt
+        spent = self._journal.spend_per_prompt
         groups = Counter(session.assignment.cost_group for session in self._journal.running)
         in_flight = sum(number * budget.expected_cost(spent, group) for group, number in groups.items())
         expected = budget.expected_cost(spent, cost_group)
