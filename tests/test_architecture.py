@@ -66,8 +66,7 @@ NOT_OF_A_RUN = {
     ("store/tls_files.py", "folder.mkdir"),  # where the user wants them
     ("process/holding.py", "Path(_SWITCHES, name).read_text"),  # the kernel's
     ("store/catalogue.py", "entry.is_dir"),  # of a folder that is open
-    ("process/fencing.py", "os.lstat"),  # what is mounted where: nothing is opened
-    ("process/fencing.py", "os.stat"),
+    ("process/fencing.py", "os.open"),  # what is mounted where: no content is read
     ("hosts/fencing.py", "Path(folder).mkdir"),  # an agent's own folder, in the user's home
     ("hosts/fencing.py", "os.open"),  # the same
 }

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.deadline import parse_age
-from pitboss.core.garbage import RunFate, Wish, dispensable, fate
+from pitboss.core.garbage import RunFate, Wish, dispensable, fate, is_young
 from pitboss.core.measures import size
 from pitboss.core.stops import RunStatus
 from tests.support.values import flying, run_state
@@ -44,6 +44,11 @@ def test_what_becomes_of_a_run(
 
     assert fate("a", state, wish, live=False, now=NOW) is expected
     assert fate("a", state, wish, live=True, now=NOW) is RunFate.LIVE
+
+
+@pytest.mark.parametrize(("days", "young"), [(0, True), (29, True), (30, False), (90, False)])
+def test_a_run_is_young_for_as_long_as_one_that_stopped_can_be_resumed(days: int, *, young: bool) -> None:
+    assert is_young(run_state(last_updated_at=NOW - timedelta(days=days)), NOW) is young
 
 
 def test_what_is_unreadable_or_unsettled_needs_a_repair() -> None:
