@@ -104,7 +104,8 @@ class Switch:
             differences = compared()
             return Prospect(
                 obstacle=self._obstacle(position, [each.path for each in differences if each.letter == "A"]),
-                may_reveal=any(map(_may_reveal, differences)),
+                may_reveal=any(map(_may_reveal, differences))
+                or self._hold_repositories([each.path for each in differences if each.letter == "D"]),
             )
 
         return looked
@@ -119,6 +120,11 @@ class Switch:
         if hidden := self._ignored_in_the_way(added):
             return f"{hidden}, which git ignores, would be overwritten"
         return None
+
+    def _hold_repositories(self, paths: Sequence[str]) -> bool:
+        """Whether a folder around one of these files is a repository inside the tree: it stays when the file goes."""
+        folders = {path[:at] for path in paths for at, letter in enumerate(path) if letter == "/"}
+        return any(os.path.lexists(self._repo.root / folder / ".git") for folder in folders)
 
     def to(self, position: HeadPosition) -> bool:
         """Check out `position`; False if git complained of something, such as a file that it could not remove.
@@ -265,6 +271,6 @@ class Switch:
 def _may_reveal(difference: Difference) -> bool:
     """Whether git may take other files differently because of this one, or leaves a folder where it was.
 
-    The folder is a repository inside the tree, which git does not remove with its link.
+    The folder is a submodule, which git does not remove with its link.
     """
     return difference.path.rpartition("/")[2] in _DECISIVE or _LINK in difference.modes
