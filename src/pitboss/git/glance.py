@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import stat
-import struct
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -105,7 +104,7 @@ class Glances:
                 if self._index is None
                 else self._index.update(content)
             )
-        except (OSError, ValueError, struct.error):
+        except (OSError, ValueError):
             self._index = None
 
     def _look(self, branch: str, base: str, rules: Excludes, index: IndexEntries) -> TreeStatus:

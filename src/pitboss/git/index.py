@@ -1,4 +1,4 @@
-"""Reads an index file for what makes git overlook changed files, and for repositories inside (SPEC 1.2)."""
+"""Reads an index file: where its entries are, what makes git overlook changed files, repositories inside (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 _HEADER = struct.Struct(">4sII")
+HEADER_BYTES = _HEADER.size
 _STAT_BYTES = 40
 _FLAGS_BYTES = 2
 _ASSUME_UNCHANGED = 0x80
@@ -50,8 +51,8 @@ def read_index(repo: Repo, commit: str) -> IndexFacts | None:
 def judge_index(content: bytes, *, hash_bytes: int) -> IndexFacts:
     """The same for an index given as bytes; see git's `index-format`."""
     try:
-        spans = _entries(content, hash_bytes, formats=(2,))
-    except _NoIndex:
+        spans = entry_spans(content, hash_bytes, formats=(2,))
+    except NoIndexError:
         return _ODD
     if any(content[start + _STAT_BYTES + hash_bytes] & _ASSUME_UNCHANGED for start, _ in spans):
         return _ODD
@@ -64,30 +65,35 @@ def may_hold_links(content: bytes, *, hash_bytes: int) -> bool:
     if _LINK_MODE not in content and _SPLIT not in content:
         return False
     try:
-        spans = _entries(content, hash_bytes, formats=(2, 3))
-    except _NoIndex:
+        spans = entry_spans(content, hash_bytes, formats=(2, 3))
+    except NoIndexError:
         return True
     # Those four bytes may stand anywhere else too, as part of a time or an inode's number.
     has_links = any(content.startswith(_LINK_MODE, start + _MODE_AT) for start, _ in spans)
     return has_links or _SPLIT in _extensions(content, spans, hash_bytes)
 
 
-class _NoIndex(ValueError):
+class NoIndexError(ValueError):
     """The bytes are not an index in a format that is read here."""
 
 
-def _entries(content: bytes, hash_bytes: int, *, formats: tuple[int, ...]) -> list[tuple[int, int]]:
-    """Where each entry begins and ends. Raises _NoIndex."""
+def entry_spans(
+    content: bytes, hash_bytes: int, *, formats: tuple[int, ...], at_most: int | None = None
+) -> list[tuple[int, int]]:
+    """Where each entry begins and ends; see git's `index-format`.
+
+    Raises NoIndexError, also for more entries than `at_most`.
+    """
     signature, version, entries = (
         _HEADER.unpack_from(content) if len(content) >= _HEADER.size else (b"", 0, 0)
     )
-    if signature != b"DIRC" or version not in formats:
-        raise _NoIndex
+    if signature != b"DIRC" or version not in formats or (at_most is not None and entries > at_most):
+        raise NoIndexError
     spans, place, last = [], _HEADER.size, len(content) - hash_bytes
     for _ in range(entries):
         flags = place + _STAT_BYTES + hash_bytes
         if flags + _FLAGS_BYTES >= last:
-            raise _NoIndex
+            raise NoIndexError
         high, low = content[flags], content[flags + 1]
         name = flags + _FLAGS_BYTES + (_EXTENDED_BYTES if high & _EXTENDED else 0)
         length = (high & 0x0F) << 8 | low

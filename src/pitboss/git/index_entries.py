@@ -10,13 +10,14 @@ import stat
 import struct
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from pitboss.git.index import HEADER_BYTES, entry_spans
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_FILES = 500
 """With more of them, git is quicker."""
 
-_HEADER = struct.Struct(">4sII")
 _ENTRY = struct.Struct(">10I")
 _FLAGS = struct.Struct(">H")
 _EXTENSION = struct.Struct(">4sI")
@@ -57,24 +58,15 @@ Folders: TypeAlias = dict[str, dict[str, TrackedFile | None]]
 
 
 class IndexEntries:
-    """The entries of an index, given as bytes. Raises ValueError or struct.error unless all of it is ordinary."""
+    """The entries of an index, given as bytes. Raises ValueError unless all of it is ordinary."""
 
     def __init__(self, content: bytes, *, hash_bytes: int) -> None:
         self._content = content
         self._hash_bytes = hash_bytes
-        _, version, count = _HEADER.unpack_from(content)
-        if version != 2 or count > MOST_FILES:
-            raise ValueError("not an index to be read here")
-        self._spans: list[tuple[int, int]] = []
-        self._files: list[TrackedFile] = []
-        place = _HEADER.size
-        for _ in range(count):
-            file, end = self._read(content, place)
-            self._files.append(file)
-            self._spans.append((place, end))
-            place = end
+        self._spans = entry_spans(content, hash_bytes, formats=(2,), at_most=MOST_FILES)
+        self._files = [self._read(content, place) for place, _ in self._spans]
         self.folders = _by_folder(self._files)
-        self.tree = _tree(content, place, hash_bytes)
+        self.tree = _tree(content, self._end, hash_bytes)
         """The tree that the index stands for, if git has noted it."""
 
     def update(self, content: bytes) -> IndexEntries:
@@ -82,28 +74,32 @@ class IndexEntries:
         before = self._content
         if content == before:
             return self
-        if len(content) != len(before) or content[: _HEADER.size] != before[: _HEADER.size]:
+        if len(content) != len(before) or content[:HEADER_BYTES] != before[:HEADER_BYTES]:
             return IndexEntries(content, hash_bytes=self._hash_bytes)
-        end = _HEADER.size
         for nth, (place, end) in enumerate(self._spans):
             if content[place:end] != before[place:end]:
-                file, read_to = self._read(content, place)
-                if file.path != self._files[nth].path or read_to != end:
+                file = self._read(content, place)
+                if file.path != self._files[nth].path:
                     return IndexEntries(content, hash_bytes=self._hash_bytes)
                 self._files[nth] = file
                 folder, _, name = file.path.rpartition("/")
                 self.folders[folder][name] = file
         self._content = content
-        self.tree = _tree(content, end, self._hash_bytes)
+        self.tree = _tree(content, self._end, self._hash_bytes)
         return self
+
+    @property
+    def _end(self) -> int:
+        """Where the entries end."""
+        return self._spans[-1][1] if self._spans else HEADER_BYTES
 
     def named(self, name: str) -> frozenset[tuple[str, bytes]]:
         """The tracked files of that name in any folder: their paths and their contents' object names."""
         found = ((folder, files[name]) for folder, files in self.folders.items() if name in files)
         return frozenset((file.path, file.oid) for _, file in found if file is not None)
 
-    def _read(self, content: bytes, place: int) -> tuple[TrackedFile, int]:
-        """The entry at a place, and where the next one begins; see git's `index-format`."""
+    def _read(self, content: bytes, place: int) -> TrackedFile:
+        """The entry at a place."""
         c_s, c_ns, m_s, m_ns, _, inode, mode, owner, group, size = _ENTRY.unpack_from(content, place)
         oid = place + _ENTRY.size
         flags = oid + self._hash_bytes
@@ -113,8 +109,7 @@ class IndexEntries:
         end = content.index(b"\0", name)
         known = size if size or content[oid:flags] in _EMPTY else UNKNOWN
         facts = (c_s * _SECOND + c_ns, m_s * _SECOND + m_ns, inode, mode, owner, group, known)
-        file = TrackedFile(os.fsdecode(content[name:end]), facts, content[oid:flags])
-        return file, place + ((end - place + 8) & ~7)
+        return TrackedFile(os.fsdecode(content[name:end]), facts, content[oid:flags])
 
 
 def facts_of(found: os.stat_result) -> Facts:

@@ -7,7 +7,6 @@ means that nothing is there which git ignores.
 from __future__ import annotations
 
 import os
-import struct
 from typing import TYPE_CHECKING
 
 from pitboss.git.index_entries import IndexEntries, facts_of, may_be_older
@@ -41,7 +40,7 @@ def is_untouched(repo: Repo, commit: str) -> bool:
             )
             for folder, wanted in index.folders.items()
         )
-    except (OSError, ValueError, struct.error):
+    except (OSError, ValueError):
         return False
 
 
