@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from pitboss import proctree
 from pitboss.core.config import WorktreeSettings
 from pitboss.core.session import Assignment, Landing
 from pitboss.git.repo import Repo
@@ -16,9 +19,6 @@ from pitboss.landing.rescue_refs import list_rescued
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.site import Site
 from pitboss.store.paths import RunPaths
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RUN = "20260101T000000Z-abcd"
 BRANCH = f"pitboss/grind/{RUN}"
@@ -78,6 +78,32 @@ def test_work_that_landed_in_another_repository_is_not_rescued_from_the_slot(roo
     places.close()
     assert list_rescued(Repo.discover(root), RUN) == ()
     assert sh(root, "git branch --format='%(refname:short)'").split() == ["main", BRANCH]
+
+
+def test_a_commit_that_has_begun_in_a_slot_ends_with_the_slot(root: Path) -> None:
+    places = opened(root)
+    worktree = str(places.reserve(1, in_slot=True).worktree)
+    slot = root / f".pitboss/grind/runs/{RUN}/{worktree}"
+    for seq in (1, 2):
+        place = places.at(session(root, seq, worktree))
+        place.prepare()
+        if seq == 2:
+            (slot / "a").write_text("two\n")
+        place.look_ahead()
+        if seq == 2:
+            assert len(commits_underway()) == 1
+            shutil.rmtree(slot)
+        landing = place.land("landed\n")
+        place.release()
+    assert landing == Landing(reason="head_moved: its working copy is gone")
+    assert commits_underway() == []
+    places.close()
+
+
+def commits_underway() -> list[int]:
+    """The processes of git that wait for the message of a commit."""
+    commands = ((pid, Path(f"/proc/{pid}/cmdline").read_bytes()) for pid in proctree.children(os.getpid()))
+    return [pid for pid, command in commands if b"\0commit\0" in command]
 
 
 def test_a_session_that_never_got_its_slot_leaves_it_as_it_was(root: Path) -> None:

@@ -80,7 +80,7 @@ class SessionTree:
 
     def begin(self, seq: int) -> None:
         """Remember the tree as session `seq` finds it; without this, `land` and `rescue` assume an earlier attempt."""
-        self._stop_looking()
+        self.stop_looking()
         self._begun = seq
         self.stat, self.may_add = None, True
         self._reflog.mark()
@@ -93,7 +93,7 @@ class SessionTree:
 
         Raises GitError.
         """
-        self._stop_looking()
+        self.stop_looking()
         attributes.remove_pipes(self._repo)
         if self._index_backup.is_sound(session.base_commit):
             self._begin_look(session.base_commit)
@@ -114,7 +114,8 @@ class SessionTree:
         if self._only_edits and not expected:
             self._committer.begin()
 
-    def _stop_looking(self) -> None:
+    def stop_looking(self) -> None:
+        """End what `look_ahead` began, if nobody is going to take it."""
         self._committer.drop()
         if self._looking is not None:
             looked, self._looking = self._looking, None

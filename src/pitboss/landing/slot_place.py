@@ -254,6 +254,8 @@ class SlotPlace:
             if not self._is_looking:
                 self.look_ahead()
             return tree.land(self._session, message)
+        if self._begun is not None:
+            self._begun.stop_looking()
         gone = Reason.HEAD_MOVED.because("its working copy is gone")
         own = self._own_tip()
         commit = None if own == self._base else own

@@ -71,9 +71,11 @@ class Leaders:
             return
         own_session = os.getsid(0)
         with self._changed:
-            children, starting = proctree.children(os.getpid()), self._starting.copy()
+            children = proctree.children(os.getpid())
+            leaders, starting = self._live.copy(), self._starting.copy()
             self._changed.wait_for(lambda: starting.isdisjoint(self._starting))
-            strangers = [pid for pid in children if pid not in self._live]
+            # A leader that has gone meanwhile is no stranger, nor is whatever has its number by now.
+            strangers = [pid for pid in children if pid not in leaders | self._live]
         for pid in strangers:
             facts = proctree.facts(pid)
             # Every leader has its own process session, so a child in ours was not started here.
