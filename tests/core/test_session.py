@@ -138,6 +138,24 @@ def test_a_verdict_of_the_agent_is_never_changed_by_landing(
 
 
 @pytest.mark.parametrize(
+    ("landing", "refs", "expected"),
+    [
+        (Landing(commit="c"), (), Landing(commit="c")),
+        (Landing(commit="c"), ("r",), Landing(commit="c", rescue=("r",), reason="in the way")),
+        (
+            Landing(commit="c", reason="hook_failed"),
+            ("r",),
+            Landing(commit="c", rescue=("r",), reason="hook_failed"),
+        ),
+    ],
+)
+def test_what_landing_set_aside_is_a_reason_unless_there_is_one(
+    landing: Landing, refs: tuple[str, ...], expected: Landing
+) -> None:
+    assert landing.with_rescued(refs, "in the way") == expected
+
+
+@pytest.mark.parametrize(
     ("landing", "retry"),
     [
         (Landing(reason="conflict: with a.py", retry=True), True),

@@ -254,8 +254,7 @@ class Landing(msgspec.Struct, frozen=True, kw_only=True):
 
     `reason` is set when landing itself changed the verdict: a rejected commit, a moved HEAD. `retry` says
     that the work conflicts with what landed in the meantime, or that its host was lost, so the prompt deserves another
-    turn. `hidden`
-    names the files that only the session's own new ignore rules hide.
+    turn. `hidden` names the files that only the session's own new ignore rules hide.
     """
 
     commit: str | None = None
@@ -263,6 +262,10 @@ class Landing(msgspec.Struct, frozen=True, kw_only=True):
     reason: str | None = None
     retry: bool = False
     hidden: str | None = None
+
+    def with_rescued(self, refs: tuple[str, ...], why: str) -> "Landing":
+        """The same with the `refs` of what had to be set aside; `why`, unless there is a reason already."""
+        return msgspec.structs.replace(self, rescue=refs, reason=self.reason or why) if refs else self
 
 
 class SessionRecord(msgspec.Struct, frozen=True, kw_only=True):

@@ -224,9 +224,9 @@ class SlotPlace:
     def _land_on_tip(self, landed: Landing, change: str, message: str) -> Landing:
         label = self._label()
         undone = Reason.HEAD_MOVED.because("what others did to the run branch was undone")
-        landed = _with_rescued(landed, self._run_branch.reconcile(label), undone)
+        landed = landed.with_rescued(self._run_branch.reconcile(label), undone)
         if self._landed_by_agent(change):
-            return _with_rescued(landed, self._run_branch.resume_checkout(label), _IN_THE_WAY)
+            return landed.with_rescued(self._run_branch.resume_checkout(label), _IN_THE_WAY)
         merged = self._merge(change, message)
         if merged.conflicts:
             reason = Reason.CONFLICT.because(merged.conflicting)
@@ -240,7 +240,7 @@ class SlotPlace:
 
     def follow(self, landing: Landing) -> Landing:
         """Bring the user's checkout along, needing no turn; what was in the way is rescued. Raises GitError."""
-        return _with_rescued(landing, self._run_branch.follow(self._label()), _IN_THE_WAY)
+        return landing.with_rescued(self._run_branch.follow(self._label()), _IN_THE_WAY)
 
     def _beyond(self, tip: str, change: str) -> list[Commit]:
         return commits_beyond(self._repo, tip, change, run_id=self._run_id, seq=self._seq)
@@ -395,8 +395,3 @@ class _Ahead(msgspec.Struct, frozen=True, kw_only=True):
 
     landing: Landing
     commits: list[Commit] | None = None
-
-
-def _with_rescued(landing: Landing, refs: tuple[str, ...], why: str) -> Landing:
-    """The landing, with the `refs` of what it had to set aside and why."""
-    return replace(landing, rescue=refs, reason=landing.reason or why) if refs else landing
