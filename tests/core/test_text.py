@@ -21,13 +21,13 @@ from pitboss.core.run import RunState
 from pitboss.core.scheduler import SchedulerState
 from pitboss.core.session import SessionRecord, SessionStatus, TokenUsage
 from pitboss.core.stops import RunStatus
+from pitboss.core.summary import first_paragraph
 from pitboss.core.text import (
     PREVIEWED,
     DryRun,
     commit_message,
     compose_prompt,
     dry_run_report,
-    first_paragraph,
     fixer_prompt,
     merge_message,
     picked_message,

@@ -8,7 +8,7 @@ from pitboss.core.embed import clean
 from pitboss.core.events import Phase, PhaseChanged
 from pitboss.core.session import IMPLEMENTER, Outcome, Reason, SessionStatus, Verdict
 from pitboss.core.stops import StopRequest
-from pitboss.core.text import first_paragraph
+from pitboss.core.summary import first_paragraph
 from pitboss.engine.attempt import Attempt
 
 if TYPE_CHECKING:

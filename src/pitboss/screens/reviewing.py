@@ -9,7 +9,7 @@ import msgspec
 from pitboss.core.review import Mark
 from pitboss.core.risk import Level, Risk, Verification, risk, riskiest_first, verification
 from pitboss.core.session import SessionRecord
-from pitboss.core.text import first_line
+from pitboss.core.summary import first_line
 from pitboss.core.tone import Tone
 from pitboss.store.run_watch import RunWatch
 

@@ -8,7 +8,7 @@ import msgspec
 
 from pitboss.core.embed import one_line
 from pitboss.core.seq_choice import SeqChoice
-from pitboss.core.text import first_line
+from pitboss.core.summary import first_line
 from pitboss.errors import CommandError
 from pitboss.git.repo import Repo
 from pitboss.git.whereabouts import OLDEST_GIT

@@ -17,7 +17,6 @@ from pitboss.core.text.dry_run import PREVIEWED, DryRun, dry_run_report
 from pitboss.core.text.prompts import CONTINUE, compose_prompt, fixer_prompt, standing_instructions
 from pitboss.core.text.scratchpad import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
 from pitboss.core.text.sessions import session_line, sessions_md_entry
-from pitboss.core.text.summary import first_line, first_paragraph
 
 __all__ = [
     "CONTINUE",
@@ -28,8 +27,6 @@ __all__ = [
     "commit_message",
     "compose_prompt",
     "dry_run_report",
-    "first_line",
-    "first_paragraph",
     "fixer_prompt",
     "merge_message",
     "new_lines",

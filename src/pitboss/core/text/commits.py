@@ -9,7 +9,7 @@ from pitboss.core.config import DEFAULT_SUBJECT
 from pitboss.core.embed import clean, first_bytes, one_line, up_to_a_word
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import NO_SUMMARY
-from pitboss.core.text.summary import first_line
+from pitboss.core.summary import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

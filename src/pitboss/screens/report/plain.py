@@ -8,7 +8,7 @@ from pitboss.core.embed import one_line
 from pitboss.core.measures import duration, spent, tokens
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.report.sessions import Result
-from pitboss.core.text import first_line
+from pitboss.core.summary import first_line
 from pitboss.screens.report.links import cost_of
 from pitboss.screens.report.page import diff_words, rescue_commands, why_rescued
 
