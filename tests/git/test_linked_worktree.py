@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.git.linked_worktree import link_worktree
+from pitboss.git.linked_worktree import forget_worktree, link_worktree
 from pitboss.git.repo import Repo
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 REASON = "being made"
@@ -39,6 +42,46 @@ def test_git_lists_it_checks_it_out_and_removes_it(repo: Repo, tmp_path: Path) -
     assert sh(place, "git status --porcelain --branch") == "## side\n"
     sh(repo.root, f"git worktree unlock {place}; git worktree remove {place}")
     assert not list((repo.common_dir / "worktrees").glob("*"))
+
+
+@pytest.fixture
+def grave(tmp_path: Path) -> Iterator[int]:
+    """A folder for what is to be deleted."""
+    (tmp_path / "grave").mkdir()
+    opened = os.open(tmp_path / "grave", os.O_RDONLY)
+    yield opened
+    os.close(opened)
+
+
+def test_git_forgets_one_and_knows_the_other(repo: Repo, tmp_path: Path, grave: int) -> None:
+    places, folder = [tmp_path / "one", tmp_path / "two"], repo.common_dir / "worktrees"
+    for place in places:
+        assert link_worktree(repo, place, repo.line("rev-parse", "HEAD"), reason=REASON)
+    linked = [repo.worktree(place, folder / place.name, settings={}) for place in places]
+    shutil.rmtree(places[0])
+    assert forget_worktree(linked[0], grave)
+    listed = sh(repo.root, "git worktree list --porcelain").splitlines()
+    assert [line for line in listed if line.startswith("worktree ")] == [
+        f"worktree {repo.root}",
+        f"worktree {places[1]}",
+    ]
+    shutil.rmtree(places[1])
+    assert forget_worktree(linked[1], grave)
+    assert not folder.exists()
+    assert link_worktree(repo, places[0], repo.line("rev-parse", "HEAD"), reason=REASON)
+    assert sh(places[0], "git rev-parse --is-inside-work-tree") == "true\n"
+
+
+def test_nothing_is_forgotten_behind_a_link(repo: Repo, tmp_path: Path, grave: int) -> None:
+    place, folder = tmp_path / "one", repo.common_dir / "worktrees"
+    assert link_worktree(repo, place, repo.line("rev-parse", "HEAD"), reason=REASON)
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    worktree = repo.worktree(place, folder / place.name, settings={})
+    assert not forget_worktree(worktree, grave)
+    assert (tmp_path / "elsewhere" / place.name / "gitdir").exists()
+    folder.unlink()
+    assert not forget_worktree(worktree, grave)
 
 
 def test_what_only_git_can_make_is_left_to_git(repo: Repo, tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.git.glance import Glances
 from pitboss.git.index_entries import MOST_FILES
 from pitboss.git.repo import Repo
-from pitboss.git.untouched import is_untouched
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +60,22 @@ def repo(tmp_path: Path) -> Repo:
     return Repo.discover(root)
 
 
+@pytest.fixture
+def before(repo: Repo) -> Glances:
+    """What has looked at the tree as it was committed."""
+    glances = Glances(repo)
+    glances.is_untouched(repo.line("rev-parse", "HEAD"))
+    return glances
+
+
+def is_untouched(repo: Repo, before: Glances, revision: str = "HEAD") -> bool:
+    """As seen at a first look, and at one that knows what the index held before."""
+    commit = repo.line("rev-parse", revision)
+    first = Glances(repo).is_untouched(commit)
+    assert before.is_untouched(commit) == first
+    return first
+
+
 def write_index_at(repo: Repo, seconds: float) -> None:
     """Date the index, if there is one, so many seconds after the files."""
     index = repo.inside("index")
@@ -68,31 +84,33 @@ def write_index_at(repo: Repo, seconds: float) -> None:
         os.utime(index, ns=(at, at))
 
 
-def test_a_tree_as_committed_is_untouched(repo: Repo) -> None:
+def test_a_tree_as_committed_is_untouched(repo: Repo, before: Glances) -> None:
     write_index_at(repo, LATER_S)
-    assert is_untouched(repo, repo.line("rev-parse", "HEAD"))
+    assert is_untouched(repo, before)
 
 
 @pytest.mark.parametrize("script", TOUCHED.values(), ids=TOUCHED)
-def test_a_touched_tree_is_not(repo: Repo, script: str) -> None:
+def test_a_touched_tree_is_not(repo: Repo, before: Glances, script: str) -> None:
     sh(repo.root, script)
     write_index_at(repo, LATER_S)
-    assert not is_untouched(repo, repo.line("rev-parse", "HEAD"))
+    assert not is_untouched(repo, before)
 
 
-def test_a_file_as_old_as_the_index_may_have_been_changed_after_git_read_it(repo: Repo) -> None:
+def test_a_file_as_old_as_the_index_may_have_been_changed_after_git_read_it(
+    repo: Repo, before: Glances
+) -> None:
     write_index_at(repo, 0)
-    assert not is_untouched(repo, repo.line("rev-parse", "HEAD"))
+    assert not is_untouched(repo, before)
 
 
-def test_another_commit_is_not_what_the_index_holds(repo: Repo) -> None:
+def test_another_commit_is_not_what_the_index_holds(repo: Repo, before: Glances) -> None:
     sh(repo.root, "echo more >>two; git commit -qam second")
     write_index_at(repo, LATER_S)
-    assert is_untouched(repo, repo.line("rev-parse", "HEAD"))
-    assert not is_untouched(repo, repo.line("rev-parse", "HEAD^"))
+    assert is_untouched(repo, before)
+    assert not is_untouched(repo, before, "HEAD^")
 
 
-def test_many_files_are_left_to_git(repo: Repo) -> None:
+def test_many_files_are_left_to_git(repo: Repo, before: Glances) -> None:
     sh(repo.root, f"for n in $(seq {MOST_FILES}); do echo $n >many-$n; done; git add -A; git commit -qm many")
     write_index_at(repo, LATER_S)
-    assert not is_untouched(repo, repo.line("rev-parse", "HEAD"))
+    assert not is_untouched(repo, before)

@@ -14,6 +14,7 @@ from pitboss import proctree
 from pitboss.core.config import WorktreeSettings
 from pitboss.core.session import Assignment, Landing
 from pitboss.git.repo import Repo
+from pitboss.landing.listing import session_worktrees
 from pitboss.landing.places import GitPlaces
 from pitboss.landing.rescue_refs import list_rescued
 from pitboss.landing.run_branch import RunBranch
@@ -79,6 +80,31 @@ def test_work_that_landed_in_another_repository_is_not_rescued_from_the_slot(roo
     places.close()
     assert list_rescued(Repo.discover(root), RUN) == ()
     assert sh(root, "git branch --format='%(refname:short)'").split() == ["main", BRANCH]
+
+
+UNUSUAL = {
+    "a file where git's notes are to go": "touch {copy}/.git-slot-1",
+    "a lock that is a folder": "mkdir .git/worktrees/slot-1/locked",
+}
+
+
+@pytest.mark.parametrize("script", UNUSUAL.values(), ids=UNUSUAL)
+def test_git_knows_no_slot_after_the_last_session_whatever_it_left(root: Path, script: str) -> None:
+    sh(root, "echo .git-slot-1 >>.git/info/exclude")
+    places = opened(root)
+    worktree = str(places.reserve(1, in_slot=True).worktree)
+    place = places.at(session(root, 1, worktree))
+    place.prepare()
+    (root / f".pitboss/grind/runs/{RUN}/{worktree}/a").write_text("two\n")
+    place.commit("landed\n")
+    place.vacate(str(place.committed()))
+    place.release()
+    sh(root, script.format(copy=f".pitboss/grind/runs/{RUN}/{worktree}"))
+    places.close()
+    assert sh(root, "git worktree list --porcelain").count("worktree ") == 1
+    assert session_worktrees(Repo.discover(root), RUN) == ()
+    assert list_rescued(Repo.discover(root), RUN) == ()
+    assert sh(root, f"git branch --list '{BRANCH}-*'") == ""
 
 
 def test_a_commit_that_has_begun_in_a_slot_ends_with_the_slot(root: Path) -> None:

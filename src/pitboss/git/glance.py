@@ -17,6 +17,7 @@ from pitboss.git.index_entries import IndexEntries, facts_of, may_be_older
 from pitboss.git.new_objects import read_new
 from pitboss.git.small_files import read_file
 from pitboss.git.status import FEW_PATHS, TreeStatus
+from pitboss.git.untouched import is_untouched
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ class Glances:
             return status
 
         return looked
+
+    def is_untouched(self, commit: str) -> bool:
+        """Whether the tree is as `commit`, and nothing else is there, not even ignored; no if only git can tell."""
+        self._read_index(commit)
+        return self._index is not None and is_untouched(self._repo, commit, self._index, self._written_ns)
 
     def _read_index(self, base: str) -> None:
         try:

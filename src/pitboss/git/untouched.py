@@ -9,38 +9,35 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pitboss.git.index_entries import IndexEntries, facts_of, may_be_older
+from pitboss.git.index_entries import facts_of, may_be_older
 from pitboss.git.new_objects import read_new
-from pitboss.git.small_files import read_file
 
 if TYPE_CHECKING:
-    from pitboss.git.index_entries import TrackedFile
+    from pitboss.git.index_entries import IndexEntries, TrackedFile
     from pitboss.git.repo import Repo
 
 _OWN = frozenset({".git"})
 
 
-def is_untouched(repo: Repo, commit: str) -> bool:
+def is_untouched(repo: Repo, commit: str, index: IndexEntries, written_ns: int) -> bool:
     """Whether index and files are those of `commit`, and nothing else is in the tree, as far as that is plain.
 
-    Raises nothing: a working copy that makes no sense is no longer as it was.
+    Git wrote the index at `written_ns`. Raises nothing: a tree that makes no sense is no longer as it was.
     """
     made = read_new(repo, commit)
-    if made is None:
+    if made is None or index.tree != made.tree:
         return False
     try:
-        content, found = read_file(repo.inside("index"))
-        index = IndexEntries(content, hash_bytes=len(commit) // 2)
-        return index.tree == made.tree and all(
+        return all(
             _holds(
                 os.path.join(repo.root, folder),  # noqa: PTH118
                 wanted,
-                found.st_mtime_ns,
+                written_ns,
                 beside=frozenset() if folder else _OWN,
             )
             for folder, wanted in index.folders.items()
         )
-    except (OSError, ValueError):
+    except OSError:
         return False
 
 

@@ -24,7 +24,6 @@ from pitboss.git.repo import NO_HOOKS
 from pitboss.git.small_files import content_of, is_head, text_of
 from pitboss.git.status import TreeStatus
 from pitboss.git.tree_changes import added, changes, is_taken
-from pitboss.git.untouched import is_untouched
 from pitboss.landing import rescue_refs, unseen
 from pitboss.landing.refs import run_branch
 from pitboss.landing.rescue_refs import rescue_commit
@@ -241,7 +240,7 @@ class Slot:
             left_at is not None
             and self.is_where_left(repo)
             and repo.is_at(f"refs/heads/{self.branch}", left_at)
-            and is_untouched(repo, left_at)
+            and self.glances(repo).is_untouched(left_at)
         )
 
     def _is_plain(self, repo: Repo, status: TreeStatus) -> bool:
@@ -350,7 +349,10 @@ def _is_sound(git_dir: Path, common_dir: Path) -> bool:
     if git_dir.is_symlink() or not is_head(content_of(git_dir / "HEAD")):
         return False
     leads_to = text_of(git_dir / "commondir").rstrip("\n")
-    return bool(leads_to) and os.path.realpath(git_dir / leads_to) == os.path.realpath(common_dir)
+    try:
+        return bool(leads_to) and (git_dir / leads_to).samefile(common_dir)
+    except OSError:
+        return False
 
 
 def _is_half_made(repo: Repo) -> bool:

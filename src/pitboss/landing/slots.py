@@ -12,7 +12,7 @@ from pitboss.git.ignore_rules import ExcludeFiles
 from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.session_tree import SessionTree
 from pitboss.landing.slot import Slot
-from pitboss.landing.worktrees import Settled, delete_discarded, discard_worktree, remove_worktree
+from pitboss.landing.worktrees import Discarded, Settled, delete_discarded, discard_worktree, remove_worktree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
     from pitboss.landing.site import Site
 
-_PRUNE = ("worktree", "prune")
 T = TypeVar("T")
 
 
@@ -74,19 +73,26 @@ class SlotPool:
         """Free the slot for another session."""
         self._taken.discard(worktree)
 
-    def _discard(self) -> dict[Slot, Path]:
-        """Give up the working copies that hold nothing of their own; returns where they are. The others need care."""
-        gone: dict[Slot, Path] = {}
+    def _discard(self) -> dict[Slot, Discarded]:
+        """Give up the working copies that hold nothing of their own. The others need care."""
+        gone: dict[Slot, Discarded] = {}
+        unsure: list[tuple[Slot, Repo]] = []
 
-        def discard(slot: Slot) -> None:
-            with suppress(GitError):
+        def discard(slot: Slot, repo: Repo, *, looked: bool = False) -> None:
+            with suppress(GitError, OSError):
+                if discarded := discard_worktree(repo, looked=looked):
+                    gone[slot] = discarded
+
+        for slot in self._slots.values():  # side by side, these looks would compete for Python's lock
+            with suppress(GitError, OSError):
                 repo = slot.opened()
                 if repo is None or not slot.is_where_left(repo):
-                    return
-                if place := discard_worktree(repo, looked=slot.is_untouched(repo)):
-                    gone[slot] = place
-
-        _join(_begin(discard, self._slots.values()))
+                    continue
+                if slot.is_untouched(repo):
+                    discard(slot, repo, looked=True)
+                else:
+                    unsure.append((slot, repo))
+        _join(_begin(lambda left: discard(*left), unsure))  # git looks at several at once
         return gone
 
     def rest(self) -> None:
@@ -104,25 +110,17 @@ class SlotPool:
         site = self._site
         settled = Settled(last_seq=self._last_seq, commits=(site.branch.tip,))
         gone = self._discard()
-        deleting = _begin(delete_discarded, gone.values())
+        deleting = _begin(delete_discarded, [[each.place for each in gone.values()]] if gone else [])
         try:
             for slot in self._slots.values():
                 if slot not in gone:
                     remove_worktree(site.repo, site.run_id, str(slot.path), seq=slot.used_by, settled=settled)
-            self._forget()
+            self._slots.clear()
+            if not all(each.forgotten for each in gone.values()):
+                site.repo.git("worktree", "prune")
+            site.branch.finished.delete_all()
         finally:
             _join(deleting)
-
-    def _forget(self) -> None:
-        """Have git forget all working copies, and at the same time the branches that they were on. Raises GitError."""
-        repo = self._site.repo
-        pruned = repo.begin(*_PRUNE) if self._slots else None
-        self._slots.clear()
-        try:
-            self._site.branch.finished.delete_all()
-        finally:
-            if pruned and pruned() is None:
-                repo.git(*_PRUNE)
 
 
 def _begin(work: Callable[[T], None], items: Iterable[T]) -> list[Thread]:

@@ -15,6 +15,7 @@ from pitboss.git import commits, nested, snapshot
 from pitboss.git.access import make_readable
 from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
+from pitboss.git.linked_worktree import forget_worktree
 from pitboss.git.merge import holds_all
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.small_files import text_of
@@ -24,7 +25,7 @@ from pitboss.landing.listing import registered
 from pitboss.landing.refs import run_branch, session_of
 from pitboss.landing.rescue_refs import rescue_commit
 from pitboss.store.files import make_directory
-from pitboss.store.opening import entry_at, is_folder, names_in, remove_tree
+from pitboss.store.opening import entry_at, is_folder, names_in, open_folder, remove_tree
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -96,23 +97,47 @@ def remove_worktree(
     repo.git("worktree", "prune")
 
 
-def discard_worktree(worktree: Repo, *, looked: bool = False) -> Path | None:
+class Discarded(msgspec.Struct, frozen=True, kw_only=True):
+    """A working copy that was given up: where it is until it is deleted, and whether git has forgotten it."""
+
+    place: Path
+    forgotten: bool
+
+
+def discard_worktree(worktree: Repo, *, looked: bool = False) -> Discarded | None:
     """Give up a working copy whose files, except ignored ones, are as in its commit; None if that is not certain.
 
-    `looked`: the caller has seen that they are, and that there are no others. Returns where the folder is now, for
-    `delete_discarded`; git forgets the working copy at the next `git worktree prune`.
+    `looked`: the caller has seen that they are, and that there are no others. What git has not forgotten it forgets at
+    the next `git worktree prune`. A crash before `delete_discarded` leaves what a resume deletes.
     """
     if not looked and not _is_as_committed(worktree):
         return None
-    worktree.inside("locked").unlink(missing_ok=True)  # by its agent; git would never forget it
     place = _out_of_the_way(worktree.root)
-    return place if place != worktree.root else None
+    if place == worktree.root:
+        return None
+    forgotten = _forget(worktree, place)
+    if not forgotten:
+        with suppress(OSError):
+            worktree.inside("locked").unlink()  # by its agent; git would never forget it
+    return Discarded(place=place, forgotten=forgotten)
 
 
-def delete_discarded(place: Path) -> None:
-    """Delete what `discard_worktree` left; a crash before that leaves a folder that a resume deletes."""
-    with suppress(OSError):
-        remove_tree(place)
+def _forget(worktree: Repo, grave: Path) -> bool:
+    try:
+        opened = open_folder(grave)
+    except OSError:
+        return False
+    try:
+        return forget_worktree(worktree, opened)
+    finally:
+        os.close(opened)
+
+
+def delete_discarded(places: Iterable[Path]) -> None:
+    """Delete the folders of working copies that were given up, as far as that is possible."""
+    for place in places:
+        with suppress(OSError):
+            remove_tree(place)
 
 
 def _is_as_committed(worktree: Repo) -> bool:
@@ -223,7 +248,7 @@ def _rescue_hidden(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
 def _delete(path: str) -> None:
     """Delete a file or a folder. Renames a folder first, so that a crash never leaves half a working copy."""
     place = Path(path)
-    delete_discarded(_out_of_the_way(place) if is_folder(place) else place)
+    delete_discarded([_out_of_the_way(place) if is_folder(place) else place])
 
 
 def _out_of_the_way(place: Path) -> Path:
