@@ -48,6 +48,10 @@ class StopChannel:
         self._requests = 0
         self._asked_directly = False
 
+    def fileno(self) -> int:
+        """The descriptor that can be read once `level` may have risen."""
+        return self._requests_fd
+
     def level(self) -> StopLevel:
         """What has been requested so far; never blocks. A guardian that is gone means ABORT."""
         with self._lock:

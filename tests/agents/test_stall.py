@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.agents import monitor
+from pitboss.core.announced_stop import AnnouncedStop
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
+from pitboss.engine.bell import Bell
+from pitboss.process import supervisor
 from tests.support.agents import agent, executable, request, run
 from tests.support.clock import LeapingClock
 
@@ -124,3 +127,23 @@ def test_what_a_stalled_agent_used_is_billed(tmp_path: Path, clock: LeapingClock
     assert (outcome.status, outcome.reason) == STALLED
     assert (outcome.usage.input, outcome.usage.output) == (1000, 100)
     assert outcome.usage.cost_usd == pytest.approx(0.0045)
+
+
+@pytest.mark.parametrize(
+    ("line", "ended"),
+    [
+        (said("I think."), (SessionStatus.TIMEOUT, "stalled: no progress for 0.3 s")),
+        (DONE, (SessionStatus.OK, None)),
+    ],
+    ids=["stalled", "lingers"],
+)
+def test_silence_ends_an_agent_when_its_time_is_up_though_nobody_keeps_asking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: Line, ended: tuple[SessionStatus, str | None]
+) -> None:
+    monkeypatch.setattr(supervisor, "BURY_S", 300.0)
+    script = f"cat > /dev/null; echo '{json.dumps(line)}'; exec sleep 300"
+    binary = executable(tmp_path / "claude", script)
+    settings = AgentSettings(binary=str(binary), idle_seconds=0.3)
+    never = AnnouncedStop(lambda: None, Bell().calling)
+    outcome = run(agent("claude_code", settings), request(tmp_path), stop=never)
+    assert (outcome.status, outcome.reason) == ended

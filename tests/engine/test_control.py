@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ import pytest
 from pitboss.core.events import Aborting, Draining
 from pitboss.core.requests import Skip, Stop
 from pitboss.core.stops import StopLevel, StopRequest
+from pitboss.engine import listening
 from pitboss.engine.control import LONGEST_REST_S, Control, next_look
 from pitboss.guardian import StopChannel
 from pitboss.store.mailbox import send
@@ -61,9 +63,15 @@ class Desk:
         self.control.listen()
         return self.control.level()
 
+    def hang_up(self) -> None:
+        """What the end of the guardian does."""
+        os.close(self._requests_in)
+        self._requests_in = -1
+
     def close(self) -> None:
         for descriptor in (self._requests_in, self._requests_out):
-            os.close(descriptor)
+            if descriptor >= 0:
+                os.close(descriptor)
 
 
 @pytest.fixture
@@ -183,6 +191,66 @@ def test_requests_are_heard_while_nobody_asks(desk: Desk) -> None:
         send(desk.paths, Skip(seq=3), by="test")
         wait_until(lambda: desk.raised == [StopLevel.DRAIN] and not desk.paths.skip(3).exists())
     assert desk.stops(3) == [SKIP]
+
+
+@pytest.fixture
+def told_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks without a reason."""
+    monkeypatch.setattr(listening, "TOLD_S", 300.0)
+
+
+@pytest.mark.usefixtures("told_alone")
+def test_a_request_wakes_who_listens(desk: Desk) -> None:
+    control = desk.listen(every_s=0.05)
+    control.began(3)
+    with control.listening():
+        for asked in range(1, 4):
+            send(desk.paths, Stop(), by="test")
+            wait_until(lambda asked=asked: len(desk.raised) == asked)  # type: ignore[misc]
+        desk.skip_file.touch()
+        wait_until(lambda: control.stop_session(3) is SKIP)
+
+
+@pytest.mark.usefixtures("told_alone")
+def test_a_signal_wakes_who_listens_and_so_does_the_end_of_the_guardian(desk: Desk) -> None:
+    with desk.control.listening():
+        desk.signal()
+        wait_until(lambda: desk.raised == [StopLevel.DRAIN])
+        desk.hang_up()
+        wait_until(lambda: desk.raised == [StopLevel.DRAIN, StopLevel.ABORT])
+        send(desk.paths, Stop(), by="test")
+        wait_until(lambda: len(desk.raised) == 3)
+
+
+def test_where_nobody_tells_of_requests_they_are_looked_for(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with desk.control.listening():
+        monkeypatch.undo()
+        send(desk.paths, Stop(), by="test")
+        wait_until(lambda: desk.raised == [StopLevel.DRAIN])
+        desk.signal()
+        desk.signal()
+        wait_until(lambda: desk.raised == [StopLevel.DRAIN, StopLevel.ABORT])
+
+
+def test_the_bell_rings_for_each_request_and_each_rise(desk: Desk) -> None:
+    rung: list[StopLevel] = []
+    desk.control.began(3)
+    with desk.control.bell.calling(lambda: rung.append(desk.control.level())):
+        desk.control.listen()
+        assert rung == []
+        send(desk.paths, Skip(seq=3), by="test")
+        desk.control.listen()
+        assert rung == [StopLevel.NONE]
+        desk.signal()
+        desk.control.listen()
+        assert rung == [StopLevel.NONE, StopLevel.DRAIN]
+        desk.control.abort()
+        assert rung == [StopLevel.NONE, StopLevel.DRAIN, StopLevel.ABORT]
+    desk.control.bell.ring()
+    assert len(rung) == 3
 
 
 def test_a_run_directory_that_is_gone_asks_for_nothing(desk: Desk) -> None:

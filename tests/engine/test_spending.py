@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from math import inf
 from typing import TYPE_CHECKING
 
 import pytest
@@ -73,6 +74,10 @@ def test_a_session_that_runs_out_of_time_is_no_failure_of_its_own(spending: Call
     late = spending(hard=True, until=NOW)
     assert late.is_past_end()
     assert late.stop_session() is StopRequest.ABORT
+    assert late.until_end_s() == 0.0
+    assert spending(hard=True, until=NOW + timedelta(seconds=9)).until_end_s() == 9.0
+    assert spending(hard=True).until_end_s() == inf
+    assert spending(until=NOW).until_end_s() == inf, "it ends no session in flight"
     assert not spending(until=NOW + timedelta(seconds=1)).is_past_end()
     assert not spending().is_past_end()
 

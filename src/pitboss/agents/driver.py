@@ -16,6 +16,7 @@ from pitboss.agents.judgement import AgentExit, AgentVerdict
 from pitboss.agents.monitor import AgentMonitor
 from pitboss.agents.services.words import had_begun
 from pitboss.core.agent import AgentOutcome
+from pitboss.core.announced_stop import announced_like
 from pitboss.core.billing import Evidence, is_cost_known
 from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment, marker
@@ -102,7 +103,7 @@ class Driver:
                 _command(request, msgspec.structs.replace(launch, argv=argv), secrets),
                 on_output=monitor.read,
                 on_start=on_start,
-                stop=lambda: stop() or monitor.stop(),
+                stop=announced_like(stop, lambda: stop() or monitor.stop(), monitor.due_s),
             )
 
         older = launch.older_argv

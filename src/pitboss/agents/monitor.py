@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from time import monotonic
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ LINGER_S = 30.0
 
 
 class AgentMonitor:
-    """Passes an agent's events on as its output comes, and says every 0.1 s whether to stop it.
+    """Passes an agent's events on as its output comes, and says whether to stop it.
 
     `word` is the verdict on an agent that says it is done, as long as it says so: what a CLI prints while being stopped
     does not count.
@@ -67,6 +68,10 @@ class AgentMonitor:
         self._note_word()
         return self._over_cap() or self._beyond_hope() or self._lingering() or self._stalled()
 
+    def due_s(self) -> float:
+        """In how many seconds mere silence may be a reason to stop the agent."""
+        return min(self._lingers_at(), self._stalls_at()) - monotonic()
+
     def _note_word(self) -> None:
         """Take the agent at its word from when it says it is done until it does something more."""
         if not self.reader.done:
@@ -78,10 +83,13 @@ class AgentMonitor:
 
     def _lingering(self) -> StopRequest | None:
         """DONE once a CLI with nothing left to do has not exited for LINGER_S, or been silent for `idle_seconds`."""
+        return StopRequest.DONE if monotonic() >= self._lingers_at() else None
+
+    def _lingers_at(self) -> float:
+        if self.word is None:
+            return inf
         since = max(self._done_at, self._progress_at)
-        patience_s = LINGER_S if self.idle_s is None else min(LINGER_S, self.idle_s)
-        late = self.word is not None and monotonic() - since >= patience_s
-        return StopRequest.DONE if late else None
+        return since + (LINGER_S if self.idle_s is None else min(LINGER_S, self.idle_s))
 
     def _beyond_hope(self) -> StopRequest | None:
         """HOPELESS once the agent keeps asking for something it will not get."""
@@ -93,10 +101,12 @@ class AgentMonitor:
 
         A pause that the CLI announced is added.
         """
+        return StopRequest.STALLED if monotonic() >= self._stalls_at() else None
+
+    def _stalls_at(self) -> float:
         if self.idle_s is None or self.word is not None:
-            return None
-        patience_s = self.idle_s + self.reader.announced_pause_s
-        return StopRequest.STALLED if monotonic() - self._progress_at >= patience_s else None
+            return inf
+        return self._progress_at + self.idle_s + self.reader.announced_pause_s
 
     def _note_progress(self) -> None:
         if self.reader.tool_running or self.reader.progress != self._progress:

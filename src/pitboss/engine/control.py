@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
-from threading import Event, RLock, Thread
+from math import inf
+from threading import RLock
 from typing import TYPE_CHECKING
 
+from pitboss.core.announced_stop import AnnouncedStop
 from pitboss.core.events import Aborting, Draining, Skipping, Warned
 from pitboss.core.requests import Skip, Stop
 from pitboss.core.stops import StopBy, StopLevel, StopRequest
+from pitboss.engine.bell import Bell
 from pitboss.store.mailbox import take_mail
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
+    from pitboss.core.announced_stop import WhyStop
     from pitboss.core.events import Observer
     from pitboss.core.requests import Received
     from pitboss.engine.steering import Steering
@@ -34,9 +38,9 @@ LONGEST_REST_S = 0.8
 class Control:
     """Gathers the requests to one run and to each of its sessions; safe to call from every session's thread.
 
-    `listen`, `began` and `take_last_word` take in requests, and answer each by an event; everything else only reports
-    what has been taken in. A request to skip concerns the sessions in flight when it is taken in, and no later one.
-    Letters wait in the mailbox until there is somebody to do what they say.
+    `listen`, `look`, `began` and `take_last_word` take in requests, and answer each by an event; everything else only
+    reports what has been taken in, and `bell` rings once something has been. A request to skip concerns the sessions in
+    flight when it is taken in, and no later one. Letters wait in the mailbox until somebody can do what they say.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Control:
         self._level = StopLevel.NONE
         self._listen_every_s = listen_every_s
         self._look_at = float("-inf")
+        self.bell = Bell()
         self._in_flight: set[int] = set()
         self._skipped: set[int] = set()
         self._steering: Steering | None = None
@@ -74,27 +79,31 @@ class Control:
             if time.monotonic() >= self._look_at:
                 self._take_files()
 
+    @property
+    def look_at(self) -> float:
+        """When the next look at the request files is due, by `time.monotonic`."""
+        return self._look_at
+
+    def look(self) -> None:
+        """Take in requests made by signal and by file, whenever the files were last read."""
+        with self._lock:
+            self._take_signals()
+            self._take_files()
+
     def abort(self) -> None:
         """Abort on the run's own initiative, for example after an internal error."""
         with self._lock:
             self._raise_to(StopLevel.ABORT, StopBy.PITBOSS)
 
-    @contextmanager
-    def listening(self) -> Iterator[None]:
+    def listening(self) -> AbstractContextManager[None]:
         """Listen in the background, even when nobody else does, for example during a commit with slow git hooks."""
-        over = Event()
+        from pitboss.engine.listening import MailboxListener
 
-        def listen_on() -> None:
-            while not over.wait(LISTEN_S):
-                self.listen()
+        return MailboxListener(self, self._channel, self._paths)
 
-        listener = Thread(target=listen_on, name="control", daemon=True)
-        listener.start()
-        try:
-            yield
-        finally:
-            over.set()
-            listener.join()
+    def announced(self, ask: WhyStop, due_s: Callable[[], float] = lambda: inf) -> AnnouncedStop:
+        """`ask`, for a command that need not ask until the bell rings or it is due."""
+        return AnnouncedStop(ask, self.bell.calling, due_s)
 
     def began(self, seq: int) -> None:
         """From now on requests concern session `seq` too; call this before anyone can see it in flight."""
@@ -120,8 +129,7 @@ class Control:
     def take_last_word(self, seq: int) -> StopRequest | None:
         """Take in every request made so far, however recent, and answer like `stop_session`."""
         with self._lock:
-            self._take_signals()
-            self._take_files()
+            self.look()
             return self.stop_session(seq)
 
     def _take_signals(self) -> None:
@@ -149,10 +157,12 @@ class Control:
                 if self._steering is None:
                     raise AssertionError("a letter was taken with nobody to do what it says")
                 self._steering.do(letter, received)
+        self.bell.ring()
 
     def _raise_to(self, level: StopLevel, by: StopBy) -> None:
         if level > self._level:
             self._level = level
+            self.bell.ring()
             if by is not StopBy.REQUEST:
                 self._announce(by)
 

@@ -59,14 +59,21 @@ class SessionAgents:
             if unnoted:
                 self._journal.started(seq, *unnoted.pop())
             self._control.listen()
-            return self._control.stop_session(seq) or self._spending.stop_session()
+            return self._control.stop_session(seq) or self._over_budget()
 
         return self._hosts.of(session).run_agent(
             order,
             on_start=started,
             on_event=lambda event: self._hear(seq, order.agent, event, before),
-            stop=look,
+            stop=self._control.announced(look, self._spending.until_end_s),
         )
+
+    def _over_budget(self) -> StopRequest | None:
+        """Why the run's budgets end the session, if they do: then they end the others too, who do not look as often."""
+        request = self._spending.stop_session()
+        if request is not None:
+            self._control.bell.ring()
+        return request
 
     def _hear(self, seq: int, name: str, event: AgentEvent, before: Usage) -> None:
         used = None if event.usage is None else before + event.usage

@@ -77,7 +77,7 @@ class SessionHooks:
     ) -> Verdict | None:
         if not command:
             return None
-        stop = partial(self._control.stop_session, session.seq)
+        stop = self._control.announced(partial(self._control.stop_session, session.seq))
         result = self._start(session, command, {}, stop=stop, seconds=seconds)
         if result.stop is StopRequest.SKIP:
             return Verdict(SessionStatus.SKIPPED, str(Reason.SKIPPED))
@@ -96,7 +96,9 @@ class SessionHooks:
             "PITBOSS_SESSION_SUMMARY": first_bytes(record.summary or "", SUMMARY_IN_ENVIRONMENT),
         }
         try:
-            result = self._start(session, command, extra, stop=self._control.abort_session)
+            result = self._start(
+                session, command, extra, stop=self._control.announced(self._control.abort_session)
+            )
         except HostLost as lost:
             self._emit(Warned(text=f"hook `{command}` may not have run: {lost}"))
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING
 
 from pitboss.core import budget
@@ -91,6 +92,11 @@ class Spending:
         if over is None:
             return None
         return StopRequest.ABORT if over.cap == "until" else StopRequest.RUN_CAP
+
+    def until_end_s(self) -> float:
+        """Seconds until the run's end time ends sessions in flight."""
+        until = self._caps.until
+        return inf if until is None or not self._hard else (until - self._now()).total_seconds()
 
     def is_past_end(self) -> bool:
         """Whether the run has reached its end time."""

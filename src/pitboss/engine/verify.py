@@ -71,7 +71,7 @@ class ProjectTests:
         return self._hosts.of(session).run_tests(
             tests,
             f"verify-{nth:02}" if nth else "verify",
-            stop=lambda: self._control.stop_session(session.seq),
+            stop=self._control.announced(lambda: self._control.stop_session(session.seq)),
         )
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.announced_stop import announced_like
 from pitboss.errors import storage_error
 from pitboss.store.files import open_append, read_regular, write_atomic
 from pitboss.store.opening import PRIVATE_FOLDER, entry_at, open_inner, remove, remove_tree, status
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pitboss.core.stops import StopRequest
+
+LOOK_S = 0.5
+"""Seconds between two looks for the session's own request, if nothing else is a reason to look."""
 
 MOST_BYTES = 16 * 1024 * 1024
 """Of notes and summaries; anything larger is no agent's note, so it is left alone."""
@@ -80,7 +84,7 @@ class Exchange:
             self._take_skip()
             return stop()
 
-        return look
+        return announced_like(stop, look, lambda: LOOK_S)
 
     @property
     def _texts(self) -> tuple[tuple[Path, Path], ...]:

@@ -64,9 +64,10 @@ def run(
 ) -> Exit:
     """Run a command to its end, in its sandbox if it has one, leaving nothing of it behind (SPEC 6, 13).
 
-    `on_start` gets the pid and its start time; `stop` is polled every 0.1 s. A command that cannot start is an Exit,
-    not an exception. Secrets are redacted (`core.redact`) before anything sees the output. What a callback raises is
-    re-raised once the command has been ended, and so is StorageError if its output could not be written.
+    `on_start` gets the pid and its start time; `stop` is polled every 0.1 s, less often if it is announced
+    (`core.announced_stop`). A command that cannot start is an Exit, not an exception. Secrets are redacted
+    (`core.redact`) before anything sees the output. What a callback raises is re-raised once the command has been
+    ended, and so is StorageError if its output could not be written.
     """
     from pitboss.core.redact import Secrets
     from pitboss.process.confine import confine, judged

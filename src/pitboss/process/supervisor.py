@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING
 
 from pitboss import proctree
 from pitboss.core.stops import StopRequest
+from pitboss.process.asking import POLL_S, StopInquiry
 from pitboss.process.command import EndedBy, Exit
 from pitboss.process.leaders import Leaders
 from pitboss.process.spawning import start
@@ -27,16 +28,14 @@ from pitboss.process.spawning import start
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from pitboss.core.announced_stop import WhyStop
     from pitboss.process.command import Command
     from pitboss.process.output import Consumer
     from pitboss.process.spawning import Child
 
-    Stop = Callable[[], StopRequest | None]
-
 CHUNK = 64 * 1024
 """Bytes read or written at a time: what a pipe holds."""
 
-POLL_S = 0.1
 CLOCK_SLACK_S = 2.0
 """How far a process's start may seem to lie before what it was: some systems know it to the second."""
 
@@ -59,7 +58,7 @@ def supervise(
     streams: Sequence[list[Consumer]],
     *,
     on_start: Callable[[int, int | None], None] | None = None,
-    stop: Stop | None = None,
+    stop: WhyStop | None = None,
     spare_daemons: bool = False,
 ) -> Exit:
     """Run `command`, with stdout and stderr going to the consumers of `streams`; see `process.run`.
@@ -71,7 +70,7 @@ def supervise(
 
 
 def begin(
-    command: Command, streams: Sequence[list[Consumer]], *, stop: Stop | None, spare_daemons: bool
+    command: Command, streams: Sequence[list[Consumer]], *, stop: WhyStop | None, spare_daemons: bool
 ) -> Supervisor | Exit:
     """Start `command` as `supervise` does; whoever gets the supervisor must call its `finish`.
 
@@ -100,7 +99,7 @@ class Supervisor:
         child: Child,
         *,
         since: int,
-        stop: Stop | None,
+        stop: WhyStop | None,
         spare_daemons: bool,
     ) -> None:
         """`since` is a moment before the child was started, in clock ticks since boot."""
@@ -108,15 +107,15 @@ class Supervisor:
         self.stopped_for: StopRequest | None = None
         self._command = command
         self._child = child
-        self._stop = stop
         self._spare_daemons = spare_daemons
         self._unsent = memoryview(command.stdin)
         self._selector = selectors.PollSelector()
         self._outputs: set[IO[bytes]] = set()
         self._pidfd = _pidfd(child.pid)
         self._since = since
-        self._began = self._asked_at = self._buried_at = time.monotonic()
-        self._deadline = self._asked_at + (math.inf if command.max_seconds is None else command.max_seconds)
+        self._began = self._buried_at = time.monotonic()
+        self._inquiry = StopInquiry(stop, self._began)
+        self._deadline = self._began + (math.inf if command.max_seconds is None else command.max_seconds)
         self._polite_until: float | None = None
         self._termination: proctree.Termination | None = None
         self._gone_at: float | None = None
@@ -135,6 +134,8 @@ class Supervisor:
                 self._begin_feeding()
         if self._pidfd is not None:
             self._selector.register(self._pidfd, selectors.EVENT_READ, self._reap)
+        if self._inquiry.descriptor is not None:
+            self._selector.register(self._inquiry.descriptor, selectors.EVENT_READ, self._inquiry.hear)
 
     def _begin_feeding(self) -> None:
         if self._child.stdin is not None:
@@ -182,6 +183,7 @@ class Supervisor:
                 pipe.close()
         if self._pidfd is not None:
             os.close(self._pidfd)
+        self._inquiry.close()
         _leaders.forget(self._child.pid)
 
     def _guarded(self, work: Callable[[], None]) -> None:
@@ -197,7 +199,7 @@ class Supervisor:
 
     def _fail(self, error: BaseException) -> None:
         self._failure = self._failure or error
-        self._stop = None
+        self._inquiry.give_up()
         if self._termination is None and self._gone_at is None:
             self.ended_by = EndedBy.STOPPED
             self._end_tree()
@@ -222,12 +224,10 @@ class Supervisor:
         if self._pidfd is None or self._termination is not None or self._gone_at is not None:
             return proctree.STEP_S
         due = [self._buried_at + BURY_S]
-        if self._stop is not None:
-            due.append(self._asked_at + POLL_S)
         if self._polite_until is not None:
             due.append(self._polite_until)
         else:
-            due.append(self._deadline)
+            due += [self._deadline, self._inquiry.due_at]
         return max(0.0, min(due) - time.monotonic())
 
     def _while_alive(self, now: float) -> None:
@@ -254,9 +254,7 @@ class Supervisor:
 
     def _judge(self, now: float) -> None:
         """Begin to end the child if a stop was requested or its time is up."""
-        if self._stop is not None and now >= self._asked_at + POLL_S:
-            self._asked_at = now
-            self.stopped_for = self._stop()
+        self.stopped_for = self._inquiry.ask(now, again_at=self._buried_at + BURY_S)
         if self.stopped_for is not None:
             self._begin_stop(EndedBy.STOPPED, now)
         elif now >= self._deadline:
@@ -315,6 +313,7 @@ class Supervisor:
             self._selector.unregister(pipe)
             self._outputs.discard(pipe)
             return
+        self._inquiry.note_output()
         for consumer in tuple(consumers):
             try:
                 consumer(chunk)
