@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 AUTHOR = "Jörg M. Jr. <joerg@example.com>"
 NOWHERE = "1" * 40
+KINDS = {"commit": "", "tree": "^{tree}", "blob": ":a"}
 
 
 @pytest.fixture(params=["sha1", "sha256"])
@@ -84,6 +85,31 @@ def test_a_commit_is_written_as_git_writes_it(repo: Repo, message: str) -> None:
     assert len(kept(repo)) == 1
 
 
+@pytest.mark.parametrize("packed", [False, True])
+def test_an_object_is_read_as_its_own_file_has_it(repo: Repo, packed: bool) -> None:
+    first = commit(repo, a="1\n")
+    names = {kind: repo.line("rev-parse", f"{first}{what}") for kind, what in KINDS.items()}
+    if packed:
+        repo.git("gc", "-q")
+    assert repo.kept_running is not None
+    for kind, oid in names.items():
+        content = repo.git("cat-file", kind, oid)
+        assert repo.kept_running.read_object(oid) == f"{kind} {len(content)}\0".encode() + content
+    assert len(kept(repo)) == 1
+
+
+def test_trees_are_written_in_one_go(repo: Repo) -> None:
+    first = commit(repo, a="1\n")
+    blob = bytes.fromhex(repo.line("rev-parse", f"{first}:a"))
+    contents = [b"100644 %s\0%s" % (name, blob) for name in (b"one", b"two", b"new\nline")]
+    assert repo.kept_running is not None
+    names = repo.kept_running.write_trees(contents)
+    assert names is not None
+    assert [repo.git("cat-file", "tree", name) for name in names] == contents
+    assert repo.kept_running.write_trees([*contents, b"garbage"]) is None
+    assert repo.kept_running.write_trees(contents) == names
+
+
 def test_without_them_git_is_started(repo: Repo) -> None:
     first = commit(repo, a="1\n")
     second = commit(repo, a="2\n")
@@ -102,6 +128,9 @@ def test_what_they_cannot_answer_is_left_to_git(repo: Repo) -> None:
     assert repo.kept_running.name_status(first, NOWHERE[:40].ljust(len(first), "1")) is None
     assert repo.kept_running.name_status(NOWHERE.ljust(len(first), "1"), first) is None
     assert repo.kept_running.name_status("HEAD", "HEAD") is None
+    assert repo.kept_running.read_object(NOWHERE.ljust(len(first), "1")) is None
+    assert repo.kept_running.read_object("HEAD") is None
+    assert repo.kept_running.read_object("no name") is None
     assert repo.kept_running.write_commit("HEAD^{tree}", first, None, "x") is None
     assert repo.kept_running.write_commit(first, first, None, "a\0b") is None
     made = repo.commit_tree("HEAD^{tree}", parent=first, message="made\n")

@@ -8,16 +8,19 @@ from __future__ import annotations
 import os
 import re
 import time
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from pitboss.process import capture
 from pitboss.process.conversation import Conversation
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _DIFF = ("git", "diff-tree", "--stdin", "-r", "-z", "--name-status", "--no-renames", "--always")
-_WRITE = ("git", "hash-object", "-t", "commit", "-w", "--no-filters", "--stdin-paths")
+_READ = ("git", "cat-file", "--batch")
+_WRITE = ("git", "hash-object", "-w", "--no-filters", "--stdin-paths", "-t")
+_KIND_AND_SIZE = re.compile(rb"[a-z]+ ([0-9]+)")
 _OID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
@@ -28,7 +31,9 @@ class KeptRunning:
         self._env = dict(env)
         self._person: bytes | None = None
         self._diffs = Conversation(_DIFF, env)
-        self._writes = Conversation(_WRITE, env)
+        self._reads = Conversation(_READ, env)
+        self._commits = Conversation((*_WRITE, "commit"), env)
+        self._trees = Conversation((*_WRITE, "tree"), env)
 
     def name_status(self, old: str, new: str) -> bytes | None:
         """What `git diff-tree -r -z --name-status --no-renames` says of two commits, by their full names."""
@@ -39,16 +44,30 @@ class KeptRunning:
         # Of a commit that git cannot find it says nothing at all.
         return said[len(heading) : -len(end)] if said is not None and said.startswith(heading) else None
 
+    def read_object(self, oid: str) -> bytes | None:
+        """An object with its header, as its own file would have it, by its full name. Not for large ones."""
+        said = self._reads.ask(f"{oid}\n".encode(), is_whole=_is_whole_object)
+        heading, _, content = (said or b"").partition(b"\n")
+        name, _, header = heading.partition(b" ")
+        is_there = name == oid.encode() and _KIND_AND_SIZE.fullmatch(header)
+        return header + b"\0" + content[:-1] if is_there else None
+
+    def write_trees(self, contents: Sequence[bytes]) -> list[str] | None:
+        """Write trees, and return their names."""
+        return self._written(self._trees, contents)
+
     def write_commit(self, tree: str, parent: str, merged: str | None, message: str) -> str | None:
         """Write what `git commit-tree` would, given full names, and return the commit's name."""
         names = [os.fsencode(name) for name in (tree, parent, merged) if name is not None]
         text, person = message.encode(), self._by_whom()
         known = person is not None and all(map(_OID.fullmatch, names))
-        if not known or b"\0" in text or not hasattr(os, "memfd_create"):
+        if not known or b"\0" in text:
             return None
         who = b"%s %s" % (person, _now())
         head = [b"tree " + names[0], *(b"parent " + name for name in names[1:])]
-        return self._written(b"\n".join((*head, b"author " + who, b"committer " + who, b"", text)))
+        content = b"\n".join((*head, b"author " + who, b"committer " + who, b"", text))
+        written = self._written(self._commits, (content,))
+        return written[0] if written else None
 
     def _by_whom(self) -> bytes | None:
         """`NAME <MAIL>` as git spells it: it leaves some characters out."""
@@ -57,26 +76,44 @@ class KeptRunning:
             self._person = said.rpartition(b">")[0] + b">"
         return self._person if len(self._person) > 1 else None
 
-    def _written(self, content: bytes) -> str | None:
-        """The name under which git has written a commit. It reads files, and this one needs no name."""
-        descriptor = os.memfd_create("commit")
-        try:
-            with open(descriptor, "wb", closefd=False) as file:
-                file.write(content)
-            place = f"/proc/{os.getpid()}/fd/{descriptor}\n".encode()
-            said = self._writes.ask(place, is_whole=lambda said: said.endswith(b"\n"))
-        finally:
-            os.close(descriptor)
-        oid = (said or b"").strip()
-        return oid.decode() if _OID.fullmatch(oid) else None
+    def _written(self, writer: Conversation, contents: Sequence[bytes]) -> list[str] | None:
+        """The names under which git has written objects. It reads files, and these need no names."""
+        if not hasattr(os, "memfd_create"):
+            return None
+        with ExitStack() as held:
+            places = [held.enter_context(_unnamed_file(content)) for content in contents]
+            said = writer.ask(
+                "".join(places).encode(), is_whole=lambda said: said.count(b"\n") == len(places)
+            )
+        names = (said or b"").split()
+        is_clear = len(names) == len(contents) and all(map(_OID.fullmatch, names))
+        return [name.decode() for name in names] if is_clear else None
 
     def close(self) -> None:
         """End them."""
-        self._diffs.close()
-        self._writes.close()
+        for each in (self._diffs, self._reads, self._commits, self._trees):
+            each.close()
 
 
 def _now() -> bytes:
     """This moment as git writes it: seconds since the epoch, and the zone."""
     now = time.time()
     return f"{int(now)} {time.strftime('%z', time.localtime(now))}".encode()
+
+
+@contextmanager
+def _unnamed_file(content: bytes) -> Iterator[str]:
+    """A line that says where other processes find a file of that content."""
+    descriptor = os.memfd_create("object")
+    try:
+        with open(descriptor, "wb", closefd=False) as file:
+            file.write(content)
+        yield f"/proc/{os.getpid()}/fd/{descriptor}\n"
+    finally:
+        os.close(descriptor)
+
+
+def _is_whole_object(said: bytes) -> bool:
+    heading, end, content = said.partition(b"\n")
+    found = _KIND_AND_SIZE.fullmatch(heading.partition(b" ")[2])
+    return bool(end) and (found is None or len(content) > int(found[1]))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.patterns import lazy_pattern
+from pitboss.git.tree_entries import parse_tree
 from pitboss.store.opening import open_users
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def read_new(repo: Repo, oid: str) -> CommitObject | None:
 
     None if git must be asked: for one that is packed, signed, or in another encoding.
     """
-    found = _COMMIT.fullmatch(_content(repo, oid))
+    found = _COMMIT.fullmatch(content_of_new(repo, oid))
     if found is None:
         return None
     return CommitObject(
@@ -56,28 +57,36 @@ def read_new(repo: Repo, oid: str) -> CommitObject | None:
 def entry_of_new(repo: Repo, tree: str, name: str) -> str | None:
     """The mode and object name of what a tree, given by its full name, has under `name`; empty if that is nothing.
 
-    None if git must be asked: for a tree that is packed, or large.
+    None if git must be asked: for a tree that is packed, large, or not as git writes it today.
     """
-    data = _content(repo, tree)
-    kind, _, rest = data.partition(b"\0")
-    if not kind.startswith(b"tree "):
+    kind, _, content = content_of_new(repo, tree).partition(b"\0")
+    entries = parse_tree(content, hash_bytes=len(tree) // 2) if kind.startswith(b"tree ") else None
+    if entries is None:
         return None
-    oid_bytes = len(tree) // 2
-    while rest:
-        entry, _, rest = rest.partition(b"\0")
-        mode, _, found = entry.partition(b" ")
-        if found == os.fsencode(name):
-            return f"{mode.decode()} {rest[:oid_bytes].hex()}"
-        rest = rest[oid_bytes:]
-    return ""
+    wanted = os.fsencode(name)
+    return next((f"{mode.decode()} {oid.hex()}" for mode, found, oid in entries if found == wanted), "")
 
 
-def _content(repo: Repo, oid: str) -> bytes:
-    """An object with its header; empty unless it is what its name says."""
-    import hashlib
-
-    with suppress(OSError, zlib.error), open_users(repo.common_dir / "objects" / oid[:2] / oid[2:]) as file:
+def content_of_new(repo: Repo, oid: str) -> bytes:
+    """An object with its header, given by its full name; empty if git must be asked."""
+    with suppress(OSError, zlib.error), open_users(f"{repo.common_dir}/objects/{oid[:2]}/{oid[2:]}") as file:
         data = zlib.decompressobj().decompress(file.read(LIMIT), LIMIT)
-        if hashlib.new(_HASHES[len(oid)], data, usedforsecurity=False).hexdigest() == oid:
+        if is_named(data, oid):
             return data
     return b""
+
+
+def is_named(data: bytes, oid: str) -> bool:
+    """Whether that is the full name of an object, given with its header."""
+    return _hashed(data, len(oid)) == oid
+
+
+def name_of(kind: bytes, content: bytes, *, digits: int) -> str:
+    """The full name of an object, which has so many hexadecimal digits."""
+    return _hashed(b"%s %d\0%s" % (kind, len(content), content), digits)
+
+
+def _hashed(data: bytes, digits: int) -> str:
+    import hashlib
+
+    return hashlib.new(_HASHES[digits], data, usedforsecurity=False).hexdigest()

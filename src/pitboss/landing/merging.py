@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.git.merge import merge_trees
+from pitboss.git.merge import Merged, merge_trees
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,10 +20,9 @@ MOST_NAMED = 20
 
 
 class Merge(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a merge: a commit, with its tree if a new one was made; conflicting paths; or nothing new."""
+    """The result of a merge: a commit, conflicting paths, or nothing new."""
 
     commit: str | None = None
-    tree: str | None = None
     conflicts: tuple[str, ...] = ()
 
     @property
@@ -45,11 +44,20 @@ def merge_onto(repo: Repo, branch: RunBranch, change: str, commits: Sequence[Com
         return Merge(commit=change)
     if not own and repo.is_ancestor(tip, change):
         return Merge(commit=change)
-    merged = merge_trees(repo, tip, change)
+    merged = _merge_trees(repo, branch, change, commits)
     if merged.conflicts:
         return Merge(conflicts=merged.conflicts)
     if own and merged.tree == branch.tree:
         return Merge()
     words = commits[0].message if own else message
     made = repo.commit_tree(merged.tree, parent=tip, message=words, merged=None if own else change)
-    return Merge(commit=made, tree=merged.tree)
+    return Merge(commit=made)
+
+
+def _merge_trees(repo: Repo, branch: RunBranch, change: str, commits: Sequence[Commit]) -> Merged:
+    """Merge `change` with the branch's tip; git is not started where both only edited files, and different ones."""
+    if len(commits) == 1 and len(commits[0].parents) == 1:
+        tree = branch.tree_with_edits(change, commits[0].parents[0])
+        if tree is not None:
+            return Merged(tree=tree)
+    return merge_trees(repo, branch.tip, change)

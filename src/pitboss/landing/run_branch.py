@@ -13,18 +13,21 @@ from pitboss.errors import StartError
 from pitboss.git import commits, snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.locks import remove_stale_locks
+from pitboss.git.new_objects import read_new
 from pitboss.git.reflog import Reflog
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.whereabouts import OLDEST_GIT
 from pitboss.landing import rescue_refs
 from pitboss.landing.finished import FinishedBranches, deletions
 from pitboss.landing.refs import RUN_BRANCHES, SESSION_BRANCH, lock_scope
+from pitboss.landing.straight_line import StraightLine
 from pitboss.landing.user_checkout import UserCheckout
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.session import Assignment
+    from pitboss.git.disjoint_edits import DisjointEdits
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
     from pitboss.landing.user_checkout import RescueLabel
@@ -55,6 +58,8 @@ class RunBranch:
         self._repo = repo
         self._tip: str | None = None
         self._tree: tuple[str, str] | None = None
+        self._line = StraightLine()
+        self._edits: DisjointEdits | None = None
         self._noting = Lock()
         self._following = Lock()
         self._behind: _Behind | None = None
@@ -79,6 +84,15 @@ class RunBranch:
         if self._tree is None or self._tree[0] != self.tip:
             self._tree = self.tip, self._repo.line("rev-parse", f"{self.tip}^{{tree}}")
         return self._tree[1]
+
+    def tree_with_edits(self, change: str, base: str) -> str | None:
+        """The tree of the tip with what `change` edits in `base`, its only parent; None if git has to merge them."""
+        from pitboss.git.disjoint_edits import DisjointEdits  # a run with one slot needs none
+
+        if change in self._line or not self._line.leads(base, self.tip):
+            return None
+        self._edits = self._edits or DisjointEdits(self._repo)
+        return self._edits.merge(base, self.tip, change)
 
     # Starting and resuming a run
 
@@ -201,8 +215,8 @@ class RunBranch:
                 raise
             self._repo.git(*order)
 
-    def advance(self, new: str, seq: int, *, tree: str | None = None, adds: bool = True) -> None:
-        """Advance the branch to `new`, a descendant of its tip, in which session `seq` lands; `tree` is its tree.
+    def advance(self, new: str, seq: int, *, adds: bool = True) -> None:
+        """Advance the branch to `new`, a descendant of its tip, in which session `seq` lands.
 
         `adds` says whether `new` may add files, for which something in the user's checkout may be in the way. That
         does not move yet: see `follow`. Raises BranchMoved, and GitError.
@@ -216,7 +230,10 @@ class RunBranch:
                 raise
             raise BranchMoved from error
         self._note(old, new, adds=adds)
-        self._tree = None if tree is None else (new, tree)
+        made = read_new(self._repo, new)
+        if made is not None:
+            self._tree = new, made.tree
+            self._line.add(new, made.parents)
 
     def _note(self, old: str, new: str, *, adds: bool) -> None:
         """Note that the branch has moved, and the user's checkout has not."""

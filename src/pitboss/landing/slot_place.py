@@ -235,7 +235,7 @@ class SlotPlace:
             is_there = self._repo.is_ancestor(change, self._run_branch.tip)
             return landed if is_there else replace(landed, commit=None)
         adds = self._opened is None or self._opened.may_add
-        self._run_branch.advance(merged.commit, self._seq, tree=merged.tree, adds=adds)
+        self._run_branch.advance(merged.commit, self._seq, adds=adds)
         return replace(landed, commit=merged.commit)
 
     def follow(self, landing: Landing) -> Landing:
