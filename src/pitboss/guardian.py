@@ -10,12 +10,13 @@ Without a subreaper, the marker finds them. If both are killed at once, the ward
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from pitboss import proctree
 from pitboss.core.stops import StopLevel
@@ -31,6 +32,9 @@ FAILED = 70
 
 SAME_REQUEST_S = 0.25
 """A closing terminal sends SIGHUP more than once; a service manager sends SIGTERM and SIGHUP, heard in any order."""
+
+SHORT_S = 1.0
+"""A run that is over by then, or was refused, needs nothing to be ready for its end."""
 
 LOOK_S = 0.1
 """Seconds between two looks at a runner that may hang."""
@@ -69,23 +73,36 @@ class StopChannel:
             return 0
 
 
+class Meanwhile(NamedTuple):
+    """What the guardian does while the runner runs."""
+
+    silent: bool = False
+    """Whether the terminal does not echo what is typed."""
+
+    is_lost: Callable[[], bool] | None = None
+    """Asked every `LOOK_S` seconds; once it says yes, the runner is killed."""
+
+    get_ready: Callable[[], None] | None = None
+    """Called once, after `SHORT_S` seconds; it should be quick, and no failure of it matters. Not beside `is_lost`."""
+
+
+NOTHING_ELSE = Meanwhile()
+
+
 def guard(
     body: Callable[[StopChannel], int],
     *,
     marker: Mapping[str, str],
     resumable: Callable[[], bool] = lambda: False,
-    is_lost: Callable[[], bool] | None = None,
     at_once: Collection[signal.Signals] = (),
-    silent: bool = False,
+    meanwhile: Meanwhile = NOTHING_ELSE,
 ) -> int:
     """Fork a runner that exits with the value of `body`; return its exit code in the guardian (SPEC 1.4).
 
     All processes of this run, and no others, carry the environment pairs in `marker`. The runner never returns from
     here: it leaves through `os._exit` after flushing stdout and stderr. `body` reports its own failures: anything it
     raises silently becomes exit code 70. When this returns or raises, no process of the run is left. Call it before
-    starting any thread. `is_lost` is asked every `LOOK_S` seconds; once it says yes, the runner is killed. A signal in
-    `at_once` counts as two requests, for whoever sends it does not wait. `silent`: meanwhile the terminal does not echo
-    what is typed.
+    starting any thread. A signal in `at_once` counts as two requests, for whoever sends it does not wait.
 
     Raises RunnerKilled if a signal ended the runner, with a hint if its work is `resumable`; StartError if the system
     allows no more processes.
@@ -96,9 +113,9 @@ def guard(
     terminal = TerminalModes()
     try:
         runner, requests_fd = _fork(body, warden, terminal, at_once)
-        if silent:
+        if meanwhile.silent:
             terminal.echo_nothing()
-        code = os.waitstatus_to_exitcode(_wait(runner, is_lost))
+        code = os.waitstatus_to_exitcode(_wait(runner, meanwhile))
         _sweep(marker, spare=warden.pid())
     finally:
         terminal.restore()
@@ -111,17 +128,33 @@ def guard(
     raise RunnerKilled(f"the runner was killed (signal {-code})", hint=hint)
 
 
-def _wait(runner: int, is_lost: Callable[[], bool] | None) -> int:
+def _wait(runner: int, meanwhile: Meanwhile) -> int:
     """Wait for the end of the runner, and return how it ended."""
-    if is_lost is None:
+    if meanwhile.is_lost is None:
+        if meanwhile.get_ready is not None and not _ends_soon(runner):
+            with suppress(Exception):
+                meanwhile.get_ready()
         return os.waitpid(runner, 0)[1]
     while True:
         pid, status = os.waitpid(runner, os.WNOHANG)
         if pid == runner:
             return status
-        if is_lost():
+        if meanwhile.is_lost():
             os.kill(runner, signal.SIGKILL)
         time.sleep(LOOK_S)
+
+
+def _ends_soon(runner: int) -> bool:
+    """Wait for its end, but not for long; true at once where the system cannot say when a process ends."""
+    ended = proctree.pidfd(runner)
+    if ended is None:
+        return True
+    try:
+        poll = select.poll()
+        poll.register(ended, select.POLLIN)
+        return bool(poll.poll(SHORT_S * 1000))
+    finally:
+        os.close(ended)
 
 
 def _fork(

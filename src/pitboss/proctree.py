@@ -215,6 +215,16 @@ def is_subreaper() -> bool:
     return _subreaper_pid == os.getpid()
 
 
+def pidfd(pid: int) -> int | None:
+    """A descriptor that becomes readable when `pid` ends; None where the system has none, or `pid` is gone."""
+    if sys.platform != "linux":
+        return None
+    try:
+        return os.pidfd_open(pid)
+    except OSError:
+        return None
+
+
 def send(pid: int, signum: int) -> None:
     """Signal `pid` unless it is gone or another user's."""
     with suppress(ProcessLookupError, PermissionError):

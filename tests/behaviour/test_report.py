@@ -13,8 +13,10 @@ import pytest
 
 from pitboss import proctree
 from pitboss.cli.shared.reporting import report_at_the_end
+from pitboss.git.repo import Repo
 from pitboss.store.paths import RunPaths
 from tests.support.cli import Project, wait_until
+from tests.support.processes import finish
 from tests.support.runs import the_run
 
 if TYPE_CHECKING:
@@ -173,9 +175,55 @@ def test_a_folder_in_its_way_does_not_keep_the_report_from_being_written(project
 
 
 def test_a_report_that_cannot_be_made_is_one_warning(project: Project) -> None:
-    said = report_at_the_end(project.root, RunPaths(project.root, "no-such-run"))
+    said = report_at_the_end(Repo.discover(project.root), RunPaths(project.root, "no-such-run"))
     assert said.startswith("warning: no report was written: ")
     assert said.endswith("`pitboss report no-such-run` tries again")
+
+
+@pytest.mark.parametrize(("others", "calls"), [((), 3), (("theirs.txt",), 4)])
+def test_the_report_of_a_run_takes_few_git_calls(
+    project: Project,
+    mixed: Run,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    others: tuple[str, ...],
+    calls: int,
+) -> None:
+    for name in others:  # on the branch that the run began on
+        project.write(name, "theirs\n")
+        project.commit(name)
+    real, noted = shutil.which("git"), tmp_path / "calls"
+    (tmp_path / "bin").mkdir()
+    git = tmp_path / "bin/git"
+    git.write_text(f'#!/bin/sh\necho "$*" >> {noted}\nexec {real} "$@"\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    repo = Repo.discover(project.root)
+    noted.unlink()
+    assert report_at_the_end(repo, RunPaths(project.root, mixed.run_id)).startswith("report: ")
+    assert len(noted.read_text().splitlines()) == calls, noted.read_text()
+
+
+WHAT_IT_LOADS = """
+import sys
+from pathlib import Path
+from pitboss import app
+from pitboss.cli.shared import guarded, reporting
+from pitboss.git.repo import Repo
+from pitboss.store.paths import RunPaths
+repo = Repo.discover(Path(sys.argv[1]))
+paths = RunPaths(repo.root, sys.argv[2])
+for step in (lambda: reporting.get_ready(paths), lambda: reporting.report_at_the_end(repo, paths)):
+    before = set(sys.modules)
+    step()
+    print(*sorted(name for name in sys.modules.keys() - before if name.startswith("pitboss.")))
+"""
+
+
+def test_whoever_got_ready_for_the_report_loads_nothing_more_for_it(project: Project, mixed: Run) -> None:
+    ahead, at_the_end = finish(WHAT_IT_LOADS, project.root, mixed.run_id)
+    assert {"pitboss.cli.shared.desk", "pitboss.screens.report.page"} <= set(ahead.split())
+    assert at_the_end == ""
 
 
 def test_since_joins_runs(project: Project) -> None:

@@ -186,3 +186,11 @@ def test_a_landed_session_with_more_rescued_and_a_branch_that_is_gone(tmp_path: 
     assert (large.added, large.lines, large.left_out) == (6000, (), True)
     gone = msgspec.structs.replace(run_state(), original_branch="gone")
     assert desk.in_git(gone) == InGit()
+
+
+def test_a_run_branch_that_is_damaged_hides_no_rescued_work(tmp_path: Path) -> None:
+    night = real(tmp_path)
+    kept = night.desk.in_git(night.state).rescued
+    branch = tmp_path / "project/.git/refs/heads" / night.state.branch
+    branch.write_text(f"{'1' * 40}\n")
+    assert (len(kept), night.desk.in_git(night.state)) == (2, InGit(rescued=kept, onto="main"))

@@ -52,6 +52,28 @@ def test_a_session_is_all_that_came_since_the_one_before_it(project: Project) ->
     }
 
 
+def test_commits_that_are_no_files_of_their_own_are_found_by_git(project: Project) -> None:
+    base = head(project)
+    first, second = committed(project, "a"), committed(project, "b")
+    loose = asked(project, first, second, base=base)
+    project.git("repack", "-a", "-d", "-q")
+    assert asked(project, first, second, base=base) == loose
+    third = committed(project, "c")
+    found = asked(project, first, third, base=base)
+    assert {commit: [file.path for file in files] for commit, files in found.items()} == {
+        first: ["a"],
+        third: ["b", "c"],
+    }
+
+
+def test_a_base_that_is_not_below_them_ends_nothing(project: Project) -> None:
+    begun, beside = head(project), committed(project, "beside")
+    project.git("checkout", "-q", "-b", "other", begun)
+    tip = committed(project, "a")
+    assert asked(project, tip, base=beside) == {tip: (TouchedFile(path="a", fate=Fate.ADDED, added=1),)}
+    assert asked(project, begun, base=beside) == {}
+
+
 def test_whatever_the_names_and_whatever_became_of_the_files(project: Project) -> None:
     names = ("a file", ":colon", 'quo"te', "tab\tname", "né", "a" * 40)
     for name in names:

@@ -316,6 +316,58 @@ def test_a_body_that_raises_is_70_and_says_itself_why() -> None:
     assert child.returncode == 70
 
 
+GETTING_READY = """
+import os, sys, time
+from pathlib import Path
+from pitboss import guardian
+folder = Path(sys.argv[1])
+def until(there):
+    for _ in range(3000):
+        if there(): return
+        time.sleep(0.01)
+def get_ready():
+    (folder / "ready").write_text(str(os.getpid()))
+    DO
+def body(channel):
+    WORK
+    return 3
+guardian.SHORT_S = SECONDS
+sys.exit(guardian.guard(body, marker={}, meanwhile=guardian.Meanwhile(get_ready=get_ready)))
+"""
+
+
+def getting_ready(folder: Path, *, after_s: float, work: str, do: str = "pass") -> subprocess.Popen[str]:
+    source = GETTING_READY.replace("DO", do).replace("WORK", work).replace("SECONDS", str(after_s))
+    return script(source, folder)
+
+
+def test_a_guardian_gets_ready_for_the_end_of_a_run_that_lasts(tmp_path: Path) -> None:
+    child = getting_ready(tmp_path, after_s=0.01, work='until((folder / "ready").exists)')
+    assert child.communicate(timeout=PATIENCE_S) == ("", "")
+    assert (child.returncode, (tmp_path / "ready").read_text()) == (3, str(child.pid))
+
+
+def test_a_run_that_is_over_soon_ends_at_once_and_nothing_gets_ready(tmp_path: Path) -> None:
+    child = getting_ready(tmp_path, after_s=3600, work="pass")
+    assert child.communicate(timeout=PATIENCE_S) == ("", "")
+    assert (child.returncode, list(tmp_path.iterdir())) == (3, [])
+
+
+def test_what_goes_wrong_while_it_gets_ready_changes_no_exit_code(tmp_path: Path) -> None:
+    child = getting_ready(tmp_path, after_s=0.01, work='until((folder / "ready").exists)', do="1 // 0")
+    assert child.communicate(timeout=PATIENCE_S) == ("", "")
+    assert child.returncode == 3
+
+
+def test_a_request_that_comes_while_it_gets_ready_is_passed_on(tmp_path: Path) -> None:
+    heard = 'until(channel.level); (folder / "heard").touch()'
+    child = getting_ready(tmp_path, after_s=0.01, work=heard, do='until((folder / "heard").exists)')
+    wait_until((tmp_path / "ready").exists)
+    child.send_signal(signal.SIGTERM)
+    assert child.communicate(timeout=PATIENCE_S) == ("", "")
+    assert (child.returncode, (tmp_path / "heard").exists()) == (3, True)
+
+
 def test_an_agent_left_alive_by_a_runner_that_ended_by_itself_is_ended(tmp_path: Path) -> None:
     source = GUARDED.replace(
         "work = until_aborted",

@@ -231,7 +231,7 @@ def _start(options: Options, **shown: Any) -> tuple[Repo, str, int]:
                 _probe(mission, repo.root, run_id, channel)
             return run.start()
 
-    return repo, run_id, run_guarded(repo.root, run_id, body=body, **shown)
+    return repo, run_id, run_guarded(repo, run_id, body=body, **shown)
 
 
 def _probe(mission: Mission, root: Path, run_id: str, channel: StopChannel) -> None:
@@ -285,7 +285,7 @@ def _resume(options: Options, requested: str, **shown: Any) -> tuple[Repo, str, 
             notices.warn_by(emit)
             return app.build_run(mission, repo, run.run_id, channel, emit).resume()
 
-    return repo, run.run_id, run_guarded(repo.root, run.run_id, body=body, **shown)
+    return repo, run.run_id, run_guarded(repo, run.run_id, body=body, **shown)
 
 
 def _print_dry_run(options: Options, resume: str | None) -> None:

@@ -56,7 +56,7 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
         with app.observed(outlets, (*restored, *mission.warnings, *warnings)) as emit:
             return app.build_run(mission, repo, run.run_id, channel, emit).repair(force=force)
 
-    return run_guarded(repo.root, run.run_id, as_json=False, starts=False, body=body)
+    return run_guarded(repo, run.run_id, as_json=False, starts=False, body=body)
 
 
 def _gone(root: Path, run_id: str) -> str | None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from enum import StrEnum
 from itertools import pairwise
-from statistics import median
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.median import median
 from pitboss.core.session import SessionRecord, SessionStatus, reason_kind
 from pitboss.core.usage import add_usd
 

@@ -262,6 +262,16 @@ class Repo:
 
         return printed
 
+    def begin_git(self, *args: str, env: Mapping[str, str] | None = None) -> Callable[[], bytes]:
+        """Start git on a question; call what this returns once, to wait as for `git`. A failure is asked again."""
+        printed = self.begin(*args, env=env)
+
+        def said() -> bytes:
+            output = printed()
+            return self.git(*args, env=env) if output is None else output
+
+        return said
+
     def line(self, *args: str) -> str:
         """Run git and return the one line it prints."""
         return os.fsdecode(self.git(*args)).strip()
@@ -281,15 +291,10 @@ class Repo:
     def begin_status(self, *, ignored: bool = False) -> Callable[[], TreeStatus]:
         """Start the same call; whoever gets what this returns calls it once, and then waits. That raises GitError.
 
-        With `ignored`, git names ignored paths too, unless the call has to be repeated.
+        With `ignored`, git names ignored paths too.
         """
-        printed = self.begin(*STATUS, *((IGNORED,) if ignored else ()), env=self._for_status(None))
-
-        def status() -> TreeStatus:
-            said = printed()
-            return self.status() if said is None else parse_status(said, with_ignored=ignored)
-
-        return status
+        printed = self.begin_git(*STATUS, *((IGNORED,) if ignored else ()), env=self._for_status(None))
+        return lambda: parse_status(printed(), with_ignored=ignored)
 
     def _for_status(self, writing: bool | None) -> dict[str, str]:
         wanted = self.remembers if writing is None else writing

@@ -1,4 +1,4 @@
-"""Which files each of many commits on a branch changed: two calls to git, however many there are (SPEC 11)."""
+"""Which files each of many commits on a branch changed: one or two calls to git, however many there are (SPEC 11)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.touched import Fate, TouchedFile
+from pitboss.git.new_objects import read_new
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 _CHAIN = ("rev-list", "--first-parent", "--parents", "--ignore-missing", "--stdin")
 _CHANGES = ("diff-tree", "-r", "-z", "--stdin", "--root", "--raw", "--numstat", "--find-renames")
 _OID = lazy_pattern(r"[0-9a-f]{40,64}")
+_MOST_READ = 200
+"""So many commits are read from their files: then starting git takes no longer."""
+
 _FATES = {"A": Fate.ADDED, "C": Fate.ADDED, "D": Fate.DELETED, "R": Fate.RENAMED}
 
 
@@ -28,13 +32,33 @@ def touched_files(repo: Repo, commits: Iterable[str], base: str | None) -> dict[
     tips = {commit for commit in commits if _OID.fullmatch(commit)}
     if not tips:
         return {}
-    stop = f"^{base}\n" if base is not None and _OID.fullmatch(base) else ""
-    listed = repo.git(*_CHAIN, stdin="".join([*(f"{tip}\n" for tip in sorted(tips)), stop]).encode())
-    parents = {line[0]: line[1:2] for line in (each.split() for each in os.fsdecode(listed).splitlines())}
+    stop = base if base is not None and _OID.fullmatch(base) else None
+    parents = _parents_read(repo, tips, stop) or _parents_listed(repo, tips, stop)
     landed = {tip: _landed_before(tip, parents, tips) for tip in tips & parents.keys()}
     pairs = "".join(f"{tip} {before}\n" if before else f"{tip}\n" for tip, before in landed.items())
     found = dict(_parsed(repo.git(*_CHANGES, stdin=pairs.encode())))
     return {tip: found.get(tip, ()) for tip in landed}
+
+
+def _parents_read(repo: Repo, tips: set[str], stop: str | None) -> dict[str, list[str]]:
+    """The first parent, if any, of each commit from the tips to `stop`; empty if not all are files, or few."""
+    parents: dict[str, list[str]] = {}
+    for tip in tips:
+        at: str | None = tip
+        while at != stop and at not in parents:
+            made = None if at is None or len(parents) == _MOST_READ else read_new(repo, at)
+            if at is None or made is None:
+                return {}
+            parents[at] = list(made.parents[:1])
+            at = next(iter(made.parents), None)
+    return parents
+
+
+def _parents_listed(repo: Repo, tips: set[str], stop: str | None) -> dict[str, list[str]]:
+    """The same from git."""
+    asked = [*sorted(tips), *([f"^{stop}"] if stop else ())]
+    listed = repo.git(*_CHAIN, stdin="".join(f"{line}\n" for line in asked).encode())
+    return {line[0]: line[1:2] for line in (each.split() for each in os.fsdecode(listed).splitlines())}
 
 
 def _landed_before(tip: str, parents: Mapping[str, list[str]], tips: set[str]) -> str | None:

@@ -14,6 +14,8 @@ from pitboss.core.patterns import lazy_pattern
 from pitboss.git.new_objects import read_new
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from pitboss.git.repo import Repo
 
 # Git's own search for trailers looks only at the last paragraph, and a user's hook may have added another.
@@ -62,19 +64,39 @@ def sessions_among(repo: Repo, run_id: str, *revisions: str) -> frozenset[int]:
     return frozenset(seq for run, seq in named if run == run_id)
 
 
-def commits_missing(repo: Repo, run_id: str, theirs: str, ours: str, settled: frozenset[int]) -> int:
-    """How many commits of the run's branch `ours` are not on `theirs`, without those of `settled` sessions.
+def begin_missing(
+    repo: Repo, run_id: str, theirs: str, ours: str, left_out: Callable[[], frozenset[int]]
+) -> Callable[[], int]:
+    """Start to count the commits of the run's branch, at `ours`, that are not on the branch at `theirs`.
 
-    An agent's own commits belong to the session whose commit follows. Raises GitError.
+    Whoever gets what this returns calls it once, and then waits; that raises GitError. Sessions that are there as other
+    commits do not count, nor do those `left_out`, which is asked only if any commit is missing. An agent's own commits
+    belong to the session whose commit follows.
     """
-    missing = pending = 0
-    for entry in _entries(repo.git(*_LOG, "--topo-order", "--reverse", ours, f"^{theirs}", "--")):
+    listed = repo.begin_git(*_LOG, "--topo-order", "--reverse", ours, f"^{theirs}", "--")
+
+    def missing() -> int:
+        commits = [entry.split("\x1f", 3) for entry in _entries(listed())]
+        if not commits:
+            return 0
+        # Where our commits begin on their tip, all that is theirs is ours too.
+        is_ahead = any(theirs in parents.split() for _, parents, _, _ in commits)
+        settled = left_out() | (frozenset() if is_ahead else sessions_among(repo, run_id, theirs, f"^{ours}"))
+        return _unsettled((message for *_, message in commits), run_id, settled)
+
+    return missing
+
+
+def _unsettled(messages: Iterable[str], run_id: str, settled: frozenset[int]) -> int:
+    """How many of a branch's commits, oldest first, belong to a session that is not settled, or to none yet."""
+    count = pending = 0
+    for message in messages:
         pending += 1
-        named = {seq for run, seq in sessions_named(entry.split("\x1f", 3)[3]) if run == run_id}
+        named = {seq for run, seq in sessions_named(message) if run == run_id}
         if named:
-            missing += 0 if named <= settled else pending
+            count += 0 if named <= settled else pending
             pending = 0
-    return missing + pending
+    return count + pending
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from pitboss.git.repo import NO_HOOKS
 from pitboss.landing.refs import RESCUE_REFS, parse_rescue, rescue_ref, run_branch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from pitboss.git.repo import Repo
 
@@ -56,14 +56,25 @@ class Rescued(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def list_rescued(repo: Repo, run_id: str | None = None, seq: int | None = None) -> tuple[Rescued, ...]:
-    """Rescue refs of one session, of one run, or all, by name."""
+    """Rescue refs of one session, of one run, or all, by name. Raises GitError."""
+    return begin_to_list(repo, run_id, seq)()
+
+
+def begin_to_list(
+    repo: Repo, run_id: str | None = None, seq: int | None = None
+) -> Callable[[], tuple[Rescued, ...]]:
+    """Start to look for the same; whoever gets what this returns calls it once, and then waits."""
     patterns = [RESCUE_REFS if run_id is None else f"{RESCUE_REFS}/{run_id}"]
     if run_id is not None and seq is not None:
         whole = rescue_ref(run_id, seq, 1)
         patterns = [whole, f"{whole}-*"]
-    # Agents write the subjects: these may hold anything Python takes for a line end, except this one.
-    lines = os.fsdecode(repo.git("for-each-ref", _FORMAT, *patterns)).split("\n")
-    return tuple(_parse(line) for line in lines if line)
+    printed = repo.begin_git("for-each-ref", _FORMAT, *patterns)
+
+    def listed() -> tuple[Rescued, ...]:
+        # Agents write the subjects: these may hold anything Python takes for a line end, except this one.
+        return tuple(_parse(line) for line in os.fsdecode(printed()).split("\n") if line)
+
+    return listed
 
 
 def keep(

@@ -12,6 +12,7 @@ from pitboss.core.embed import one_line
 from pitboss.errors import CommandError, StartError
 from pitboss.git.errors import GitError
 from pitboss.git.locks import LockScope, remove_stale_locks
+from pitboss.git.loose_refs import tip_of
 from pitboss.git.switch import HeadPosition, Switch
 from pitboss.landing.refs import RUN_BRANCHES, run_branch
 from pitboss.store.paths import RunPaths, runs_dir
@@ -60,7 +61,7 @@ def home_branch(repo: Repo, state: RunState) -> str | None:
     began = state.original_branch
     if not began or began.startswith(RUN_BRANCHES):
         return None
-    return began if repo.commit_id(f"{_HEADS}{began}") else None
+    return began if tip_of(repo, f"{_HEADS}{began}") else None
 
 
 def other_branch(repo: Repo) -> str | None:

@@ -13,7 +13,6 @@ import errno
 import math
 import os
 import selectors
-import sys
 import time
 from functools import partial
 from typing import IO, TYPE_CHECKING
@@ -111,7 +110,7 @@ class Supervisor:
         self._unsent = memoryview(command.stdin)
         self._selector = selectors.PollSelector()
         self._outputs: set[IO[bytes]] = set()
-        self._pidfd = _pidfd(child.pid)
+        self._pidfd = proctree.pidfd(child.pid)
         self._since = since
         self._began = self._buried_at = time.monotonic()
         self._inquiry = StopInquiry(stop, self._began)
@@ -346,16 +345,6 @@ class Supervisor:
             self._selector.unregister(self._pidfd)
         if self._child.stdin is not None:
             self._hang_up(self._child.stdin)
-
-
-def _pidfd(pid: int) -> int | None:
-    """A descriptor that becomes readable when `pid` ends; None if the child must be polled instead."""
-    if sys.platform != "linux":
-        return None
-    try:
-        return os.pidfd_open(pid)
-    except OSError:
-        return None
 
 
 def _why_not(command: Command, error: OSError | ValueError) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pitboss.core.needs import InGit
     from pitboss.core.run import RunState
@@ -94,10 +94,14 @@ class Desk(Protocol):
         """What git knows of a run's work, as `core.needs` asks for it."""
         ...
 
+    def begin_in_git(self, state: RunState) -> Callable[[], InGit]:
+        """Begin to ask the same; call what this returns once, to wait for the answer."""
+        ...
+
     def touched(self, records: Sequence[SessionRecord]) -> dict[int, tuple[TouchedFile, ...]]:
         """The files that each session of one run changed which landed, by seq; those whose commit is gone are left out.
 
-        All of them together take two calls to git.
+        All of them together take one or two calls to git.
         """
         ...
 

@@ -12,7 +12,7 @@ from pitboss.core.touched import TouchedFile
 from pitboss.screens.desk import Changes, Reply, RescuedWork
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pitboss.core.run import RunState
     from pitboss.core.session import SessionRecord
@@ -84,6 +84,10 @@ class ScriptedDesk:
         applied = frozenset(self.applied) & frozenset(kept)
         onto, missing = self._script.onto, self._script.not_landed
         return InGit(rescued=kept, applied=applied, onto=onto, not_landed=missing)
+
+    def begin_in_git(self, state: RunState) -> Callable[[], InGit]:
+        """See `Desk.begin_in_git`."""
+        return lambda: self.in_git(state)
 
     def touched(self, records: Sequence[SessionRecord]) -> dict[int, tuple[TouchedFile, ...]]:
         """See `Desk.touched`."""

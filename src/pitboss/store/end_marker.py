@@ -24,9 +24,14 @@ def note_live(paths: RunPaths) -> None:
     write_atomic(paths.ended, _LIVE, durable=False)
 
 
+def is_noted_live(paths: RunPaths) -> bool:
+    """Whether the run has started or was resumed, and its end has not been noted."""
+    return read_regular(paths.ended, len(_LIVE)) == _LIVE
+
+
 def note_end(paths: RunPaths) -> bool:
     """The last process of the run is gone; returns whether it was live since the last call, else does nothing."""
-    if read_regular(paths.ended, len(_LIVE)) != _LIVE:
+    if not is_noted_live(paths):
         return False
     with suppress(StorageError):
         write_atomic(paths.ended, b"", durable=False)

@@ -20,7 +20,7 @@ from pitboss import __version__
 from pitboss.core.cluster import parse_scheduler
 from pitboss.core.stops import StopLevel
 from pitboss.errors import CommandError, RunnerKilled
-from pitboss.guardian import guard
+from pitboss.guardian import Meanwhile, guard
 from pitboss.store.paths import PITBOSS_FOLDER
 from pitboss.workers.agents_here import AgentsHere
 from pitboss.workers.extra import engine_version, quiet_dask, serve_no_pages
@@ -117,8 +117,8 @@ def run_worker(setup: Setup) -> int:
                 return guard(
                     lambda channel: asyncio.run(_serve(setup, channel, liveness)),
                     marker=marker,
-                    is_lost=liveness.is_lost,
                     at_once=AT_ONCE,
+                    meanwhile=Meanwhile(is_lost=liveness.is_lost),
                 )
             except RunnerKilled:
                 liveness.rest()

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from pitboss.agents.readable import readable
-from pitboss.cli.shared.queueing import queue_task
 from pitboss.core.embed import one_line
 from pitboss.core.needs import InGit, after_applying
 from pitboss.core.settling import in_words
 from pitboss.core.terminal import visible
 from pitboss.errors import PitbossError
-from pitboss.git.file_diffs import file_diffs
+from pitboss.git.loose_refs import tip_of
 from pitboss.git.repo import Repo
 from pitboss.git.touched_files import touched_files
 from pitboss.landing import rescue_refs, rescued_work
-from pitboss.landing.landed import commits_missing, sessions_among
+from pitboss.landing.landed import begin_missing
 from pitboss.landing.target import home_branch, other_branch
 from pitboss.screens.desk import MOST_LINES, MOST_OF_A_FILE, Changes, FileChange, Reply, RescuedWork
 from pitboss.screens.output import path_in_words
@@ -25,7 +22,7 @@ from pitboss.store.paths import RunPaths
 from pitboss.store.review import left_out
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pitboss.core.run import RunState
@@ -36,8 +33,10 @@ if TYPE_CHECKING:
 class RepositoryDesk:
     """Answers from the git repository whose working tree is at `root`."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, repo: Repo | None = None) -> None:
+        """`repo` is that repository, if the caller has found it already."""
         self._root = root
+        self._found = repo
 
     def changes(self, record: SessionRecord, landed_before: str | None) -> Changes:
         """See `Desk.changes`."""
@@ -97,6 +96,8 @@ class RepositoryDesk:
 
     def queue_task(self, text: str) -> Reply:
         """See `Desk.queue_task`."""
+        from pitboss.cli.shared.queueing import queue_task
+
         try:
             queued = queue_task(self._root, f"{text}\n", given={})
         except PitbossError as error:
@@ -106,30 +107,48 @@ class RepositoryDesk:
 
     def in_git(self, state: RunState) -> InGit:
         """See `Desk.in_git`."""
+        return self.begin_in_git(state)()
+
+    def begin_in_git(self, state: RunState) -> Callable[[], InGit]:
+        """See `Desk.begin_in_git`."""
         try:
-            return self._in_git(state)
+            asked = self._begin_in_git(state)
         except PitbossError:
-            return InGit()
+            return InGit
 
-    def _in_git(self, state: RunState) -> InGit:
-        repo = self._repo
-        found = rescue_refs.list_rescued(repo, state.run_id)
-        kept, applied = {each.ref: each.seq for each in found}, rescued_work.applied_refs(repo, found)
-        onto, ours = home_branch(repo, state) or other_branch(repo), f"refs/heads/{state.branch}"
-        if onto is None or repo.commit_id(ours) is None:
-            return InGit(rescued=kept, applied=applied)
-        theirs, missing = f"refs/heads/{onto}", 0
-        if not repo.is_ancestor(ours, theirs):
-            settled = self._settled(repo, state.run_id, theirs, ours)
-            missing = commits_missing(repo, state.run_id, theirs, ours, settled)
-        return InGit(rescued=kept, applied=applied, onto=onto, not_landed=missing)
+        def answered() -> InGit:
+            try:
+                return asked()
+            except PitbossError:
+                return InGit()
 
-    def _settled(self, repo: Repo, run_id: str, theirs: str, ours: str) -> frozenset[int]:
-        """Sessions of the run's branch `ours` that are on `theirs` as other commits, or were left out in review."""
-        settled = sessions_among(repo, run_id, theirs, f"^{ours}")
-        with suppress(PitbossError):  # marks that cannot be read leave nothing out
-            settled |= left_out(RunPaths(self._root, run_id))
-        return settled
+        return answered
+
+    def _begin_in_git(self, state: RunState) -> Callable[[], InGit]:
+        repo, run_id = self._repo, state.run_id
+        ours = tip_of(repo, f"refs/heads/{state.branch}")
+        onto = ours and (home_branch(repo, state) or other_branch(repo))
+        theirs = onto and tip_of(repo, f"refs/heads/{onto}")
+        listed, missing = rescue_refs.begin_to_list(repo, run_id), _nothing
+        if ours and theirs and ours != theirs:
+            missing = begin_missing(repo, run_id, theirs, ours, lambda: self._left_out(run_id))
+
+        def in_git() -> InGit:
+            try:
+                found = listed()
+            finally:
+                not_landed = _counted(missing)
+            kept, applied = {each.ref: each.seq for each in found}, rescued_work.applied_refs(repo, found)
+            return InGit(rescued=kept, applied=applied, onto=onto, not_landed=not_landed)
+
+        return in_git
+
+    def _left_out(self, run_id: str) -> frozenset[int]:
+        """The sessions of a run that were left out in review; marks that cannot be read leave nothing out."""
+        try:
+            return left_out(RunPaths(self._root, run_id))
+        except PitbossError:
+            return frozenset()
 
     def touched(self, records: Sequence[SessionRecord]) -> dict[int, tuple[TouchedFile, ...]]:
         """See `Desk.touched`."""
@@ -144,17 +163,23 @@ class RepositoryDesk:
 
     def readable(self, agent: str | None, raw: bytes) -> tuple[str, ...]:
         """See `Desk.readable`."""
+        from pitboss.agents.readable import readable
+
         return readable(agent, raw)
 
     @property
     def _repo(self) -> Repo:
-        return Repo.discover(self._root, purpose="looking at a run's work")
+        if self._found is None:
+            self._found = Repo.discover(self._root, purpose="looking at a run's work")
+        return self._found
 
     def _base_commit(self, run_id: str) -> str | None:
         state = find_run(self._root, run_id).state
         return state.base_commit if state else None
 
     def _diff(self, span: str) -> Iterator[FileChange]:
+        from pitboss.git.file_diffs import file_diffs
+
         for diff in file_diffs(self._repo, span, most_lines=MOST_LINES, most_of_a_file=MOST_OF_A_FILE):
             text = visible((diff.patch or b"").decode(errors="backslashreplace")).removesuffix("\n")
             yield FileChange(
@@ -164,6 +189,18 @@ class RepositoryDesk:
                 lines=tuple(text.split("\n")) if text else (),
                 left_out=diff.patch is None,
             )
+
+
+def _nothing() -> int:
+    return 0
+
+
+def _counted(missing: Callable[[], int]) -> int:
+    """What cannot be counted, in a damaged repository, hides nothing of what else is known."""
+    try:
+        return missing()
+    except PitbossError:
+        return 0
 
 
 def _failed(error: PitbossError) -> str:

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from pitboss.cli.shared.failures import exit_code
 from pitboss.core.environment import RUN_ID
 from pitboss.errors import RunnerKilled
-from pitboss.guardian import guard
+from pitboss.guardian import NOTHING_ELSE, Meanwhile, guard
 from pitboss.screens.output import note
 from pitboss.screens.patient import be_patient, hurry
 from pitboss.screens.terminal import draws_footer
-from pitboss.store.end_marker import note_end
+from pitboss.store.end_marker import is_noted_live, note_end
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import RunLock
 from pitboss.store.mailbox import throw_away
@@ -23,17 +23,17 @@ from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from pitboss.cli.shared.background import Background
     from pitboss.core.events import Outlet
     from pitboss.core.needs import Need
+    from pitboss.git.repo import Repo
     from pitboss.guardian import StopChannel
     from pitboss.screens.plain import PlainProgress
 
 
 def run_guarded(
-    root: Path,
+    repo: Repo,
     run_id: str,
     *,
     as_json: bool = False,
@@ -47,7 +47,7 @@ def run_guarded(
     set in the process of a detached run. `starts`: it starts sessions. Raises LockHeld, RunnerKilled. What `body`
     raises is rendered in the runner, which then ends with the matching exit code.
     """
-    paths = RunPaths(root, run_id)
+    root, paths = repo.root, RunPaths(repo.root, run_id)
     if background is not None:
         background.watch_over(paths)
 
@@ -58,7 +58,7 @@ def run_guarded(
 
             def outlets() -> Sequence[Outlet[Any]]:
                 display = _display(paths, background, as_json=as_json)
-                display.needs = lambda: _needs(root, run_id)
+                display.needs = lambda: _needs(repo, run_id)
                 return [shown.enter_context(display), *_files(paths, as_json=as_json, started=not starts)]
 
             return body(channel, outlets)
@@ -69,13 +69,14 @@ def run_guarded(
             throw_away(paths)
             try:
                 silent = background is None and draws_footer(json=as_json) and sys.stdout.isatty()
-                return guarded(runner, run_id, resumable=lambda: is_folder(paths.root), silent=silent)
+                meanwhile = Meanwhile(silent=silent, get_ready=lambda: _get_ready(paths))
+                return guarded(runner, run_id, resumable=lambda: is_folder(paths.root), meanwhile=meanwhile)
             finally:
                 if note_end(paths):
                     from pitboss.store.past_copy import copy_past
 
                     copy_past(paths)
-                    said = _report(root, paths)
+                    said = _report(repo, paths)
     finally:
         if said:
             _tell(said, background)
@@ -102,11 +103,19 @@ def _files(paths: RunPaths, *, as_json: bool, started: bool) -> Iterator[Outlet[
         yield JsonProgress(paths)
 
 
-def _report(root: Path, paths: RunPaths) -> str:
+def _get_ready(paths: RunPaths) -> None:
+    """Load what the report takes, so that the end of a run of some length need not wait for it."""
+    if is_noted_live(paths):  # else it may still be refused, which takes no report
+        from pitboss.cli.shared.reporting import get_ready
+
+        get_ready(paths)
+
+
+def _report(repo: Repo, paths: RunPaths) -> str:
     """Write the report while the run's files are still nobody else's; returns what to say of it."""
     from pitboss.cli.shared.reporting import report_at_the_end
 
-    return report_at_the_end(root, paths)
+    return report_at_the_end(repo, paths)
 
 
 def _tell(said: str, background: Background | None) -> None:
@@ -119,10 +128,10 @@ def _tell(said: str, background: Background | None) -> None:
         note(said)
 
 
-def _needs(root: Path, run_id: str) -> Sequence[Need]:
+def _needs(repo: Repo, run_id: str) -> Sequence[Need]:
     from pitboss.cli.shared.needy import needs_at_the_end
 
-    return needs_at_the_end(root, run_id)
+    return needs_at_the_end(repo, run_id)
 
 
 def guarded(
@@ -130,18 +139,15 @@ def guarded(
     run_id: str,
     *,
     resumable: Callable[[], bool] = lambda: False,
-    silent: bool = False,
+    meanwhile: Meanwhile = NOTHING_ELSE,
 ) -> int:
-    """Run `body` in a runner under a guardian; returns its exit code. Raises RunnerKilled.
-
-    `silent`: meanwhile the terminal does not echo what is typed.
-    """
+    """Run `body` in a runner under a guardian; returns its exit code. Raises RunnerKilled."""
 
     def runner(channel: StopChannel) -> int:
         return exit_code(lambda: body(channel))
 
     try:
-        return guard(runner, marker={RUN_ID: run_id}, resumable=resumable, silent=silent)
+        return guard(runner, marker={RUN_ID: run_id}, resumable=resumable, meanwhile=meanwhile)
     except RunnerKilled:
         # A paused terminal must not hold up what is left of a run.
         be_patient()

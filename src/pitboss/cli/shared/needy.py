@@ -15,27 +15,29 @@ if TYPE_CHECKING:
 
     from pitboss.core.needs import InGit
     from pitboss.core.session import SessionRecord
+    from pitboss.git.repo import Repo
 
 
 def needs_of(root: Path, seen: Snapshot) -> tuple[Need, ...]:
     """The needs of a run, live or not; git is asked only if it can know something about them."""
     records = _records(root, seen.run_id)
     ended = seen.condition in (Condition.COMPLETED, Condition.ABORTED)
-    git = _in_git(root, seen) if ended or any(map(asks_git, records)) else None
+    git = _in_git(root, None, seen) if ended or any(map(asks_git, records)) else None
     return needs(situation(root, seen, git, records=records))
 
 
-def needs_at_the_end(root: Path, run_id: str) -> tuple[Need, ...]:
+def needs_at_the_end(repo: Repo, run_id: str) -> tuple[Need, ...]:
     """The needs of a run that has just ended, though its processes still hold the lock.
 
     That its commits have not landed goes without saying: the last lines of `grind` say where the work is.
     """
+    root = repo.root
     try:
         seen = snapshot(root, run_id, last=0)
     except PitbossError:
         return ()
     records = _records(root, run_id)
-    git = _in_git(root, seen) if any(map(asks_git, records)) else None
+    git = _in_git(root, repo, seen) if any(map(asks_git, records)) else None
     how = condition(seen.state, live=False)
     listed = needs(situation(root, seen, git, records=records, condition=how))
     return tuple(need for need in listed if need.kind is not NeedKind.NOT_LANDED)
@@ -48,9 +50,9 @@ def _records(root: Path, run_id: str) -> tuple[SessionRecord, ...]:
         return ()
 
 
-def _in_git(root: Path, seen: Snapshot) -> InGit | None:
+def _in_git(root: Path, repo: Repo | None, seen: Snapshot) -> InGit | None:
     if seen.state is None:
         return None
     from pitboss.cli.shared.desk import RepositoryDesk
 
-    return RepositoryDesk(root).in_git(seen.state)
+    return RepositoryDesk(root, repo).in_git(seen.state)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -9,18 +10,30 @@ from pitboss.core.embed import one_line
 from pitboss.errors import PitbossError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
+    from pitboss.git.repo import Repo
     from pitboss.store.paths import RunPaths
 
 
-def report_at_the_end(root: Path, paths: RunPaths) -> str:
+def get_ready(paths: RunPaths) -> None:
+    """Load what reads a run and renders its report, and have decoders made; of the run, only its state is read."""
+    from pitboss.cli.shared import desk  # noqa: F401
+    from pitboss.screens.report import gathering, page, plain  # noqa: F401
+    from pitboss.store import reports  # noqa: F401
+    from pitboss.store.event_log import decode_event
+    from pitboss.store.run_watch import RunWatch
+
+    decode_event(b"")
+    with suppress(PitbossError):
+        RunWatch(paths.repo, paths.run_id)
+
+
+def report_at_the_end(repo: Repo, paths: RunPaths) -> str:
     """Write both files of a run that has ended; returns the line that says where, or why there is none.
 
     Whatever goes wrong is only said: the run and its exit code are what they are.
     """
     try:
-        _write(root, paths)
+        _write(repo, paths)
     except KeyboardInterrupt:
         return _none(paths, "interrupted")
     except PitbossError as error:
@@ -30,14 +43,15 @@ def report_at_the_end(root: Path, paths: RunPaths) -> str:
     return f"report: {paths.report_html}"
 
 
-def _write(root: Path, paths: RunPaths) -> None:
+def _write(repo: Repo, paths: RunPaths) -> None:
     from pitboss.cli.shared.desk import RepositoryDesk
     from pitboss.screens.report.gathering import report_on
     from pitboss.screens.report.page import html_page
     from pitboss.screens.report.plain import markdown
     from pitboss.store.reports import write_reports
 
-    report = report_on(root, [paths.run_id], RepositoryDesk(root), datetime.now(UTC), ended=True)
+    desk = RepositoryDesk(repo.root, repo)
+    report = report_on(repo.root, [paths.run_id], desk, datetime.now(UTC), ended=True)
     write_reports(paths, html=html_page(report), markdown=markdown(report))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from statistics import median
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.core.budget import BudgetSnapshot
+from pitboss.core.median import median
 from pitboss.core.report.sessions import ReportedSession, Result
 from pitboss.core.run import spend
 
@@ -45,7 +45,7 @@ class Share(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def median_s(self) -> float:
         """How long one of them took, in seconds: half took longer."""
-        return median(session.took_s for session in self.sessions) if self.sessions else 0.0
+        return median(session.took_s for session in self.sessions)
 
     def of(self, result: Result) -> Share:
         """Those of one result."""

@@ -54,7 +54,9 @@ def _facts(repo: Path, run_id: str, desk: Desk, *, since: datetime | None, ended
     seen = RunWatch(repo, run_id).look()
     records = tuple(each for each in seen.records if since is None or each.ended_at >= since)
     how = condition(seen.state, live=seen.live is not None and not ended)
-    git = None if seen.state is None else desk.in_git(seen.state)
+    asked = None if seen.state is None else desk.begin_in_git(seen.state)
+    touched = desk.touched(seen.records)  # git answers both questions at the same time
+    git = None if asked is None else asked()
     prompts = seen.view.prompts if seen.view.version else ()  # an event told of them
     return RunFacts(
         run_id=seen.run_id,
@@ -65,7 +67,7 @@ def _facts(repo: Path, run_id: str, desk: Desk, *, since: datetime | None, ended
         in_flight=() if ended else seen.view.in_flight,
         needs=needs(situation(repo, seen, git, condition=how)),
         known=Known(
-            touched=desk.touched(seen.records),
+            touched=touched,
             tracks=seen.tracks,
             verify={each.name: each.verify for each in prompts},
             kept=None if git is None else frozenset(git.rescued),
