@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.patterns import lazy_pattern
+from pitboss.git.small_files import read_file
 from pitboss.git.tree_entries import parse_tree
-from pitboss.store.opening import open_users
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
@@ -69,8 +69,9 @@ def entry_of_new(repo: Repo, tree: str, name: str) -> str | None:
 
 def content_of_new(repo: Repo, oid: str) -> bytes:
     """An object with its header, given by its full name; empty if git must be asked."""
-    with suppress(OSError, zlib.error), open_users(f"{repo.common_dir}/objects/{oid[:2]}/{oid[2:]}") as file:
-        data = zlib.decompressobj().decompress(file.read(LIMIT), LIMIT)
+    with suppress(OSError, zlib.error):
+        content, _ = read_file(f"{repo.common_dir}/objects/{oid[:2]}/{oid[2:]}", LIMIT)
+        data = zlib.decompressobj().decompress(content, LIMIT)
         if is_named(data, oid):
             return data
     return b""

@@ -21,7 +21,7 @@ def led_to(place: Path) -> Path | None:
     return Path(os.path.realpath(place.parent / os.fsdecode(content.removeprefix(_GITDIR).rstrip(b"\n"))))
 
 
-def read_file(file: Path, most: int | None = None) -> tuple[bytes, os.stat_result]:
+def read_file(file: Path | str, most: int | None = None) -> tuple[bytes, os.stat_result]:
     """A file's content, and what the file system says of it, in as few calls as can be.
 
     Raises OSError, also for a file of more than `most` bytes.
