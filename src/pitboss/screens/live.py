@@ -40,10 +40,16 @@ from pitboss.screens.program import with_calls
 from pitboss.screens.terminal import colored, steer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 
 TICK_S = 0.25
+"""Seconds between two drawings at least, however much happens."""
+
+SECOND_S = 1.0
+LATE_S = 0.01
+"""How long after a clock's next second it is sure to show it."""
+
 _LINE_LIMIT = 500
 _ADVICE = "Ctrl-C: finish what runs, then stop; twice: stop now"
 
@@ -63,6 +69,13 @@ def flight_lines(flight: Flight, now: datetime) -> list[Text]:
     spending = f"{tokens(used)} tokens  {cost}  " if used else ""
     retrying = "retrying: " if flight.what is StepKind.RETRY else ""
     return [title, Text(f"  {spending}{retrying}{one_line(flight.step, _LINE_LIMIT)}", style="dim")]
+
+
+def until_next_second_s(flights: Iterable[Flight], now: datetime) -> float:
+    """Seconds until one of the clocks in `flight_lines` has gone on."""
+    clocks = (clock for flight in flights for clock in (flight.started_at, flight.until) if clock)
+    left = ((clock - now).total_seconds() % SECOND_S for clock in clocks)
+    return min(left, default=SECOND_S) + LATE_S
 
 
 def harmless(line: str) -> Text:
@@ -93,15 +106,17 @@ class Footer:
         self._console = Console(stderr=True, highlight=False, color_system=system)
         self._lines = lines
         self._drawn: list[int] = []
+        self._known: dict[object, str] = {}
         self._lock = RLock()
 
     def draw(self, above: Sequence[Text] = ()) -> None:
         """Replace what was drawn with the lines `above`, which stay, and the footer below them."""
         with self._lock:
-            erase = self._erasing()
-            footer = [self._cut(line) for line in self._lines()]
+            width = self._console.width
+            erase = self._erasing(width)
+            footer = [_cut(line, width) for line in self._lines()]
             kept = "".join(f"{self._rendered(line)}\n" for line in above)
-            drawn = "\n".join(map(self._rendered, footer))
+            drawn = "\n".join(self._all_rendered(footer))
             self._drawn = [line.cell_len for line in footer]
             steer(erase)
             sys.stderr.write(kept + drawn)
@@ -110,7 +125,7 @@ class Footer:
     def clear(self) -> None:
         """Erase the footer and leave the cursor where it began."""
         with self._lock:
-            steer(self._erasing())
+            steer(self._erasing(self._console.width))
             sys.stderr.flush()
             self._drawn = []
 
@@ -121,22 +136,32 @@ class Footer:
 
     def fitted(self, line: str) -> Text:
         """A line with color codes, cut to the width."""
-        return self._cut(harmless(line))
+        return _cut(harmless(line), self._console.width)
 
-    def _erasing(self) -> str:
+    def _erasing(self, width: int) -> str:
         """Row by row: on a clear from the top of the screen down, tmux would save it all to its history first."""
-        width = self._console.width
         rows = sum(max(1, -(-cells // width)) for cells in self._drawn)
         return "\r\x1b[2K" + "\x1b[1A\x1b[2K" * (rows - 1)
 
-    def _cut(self, line: Text) -> Text:
-        line.truncate(max(self._console.width - 1, 1), overflow="ellipsis")
-        return line
+    def _all_rendered(self, lines: Sequence[Text]) -> list[str]:
+        """Lines as they are written; those of the last time are known, and all others are worked out together."""
+        keyed = {(line.plain, line.style, tuple(line.spans)): line for line in lines}
+        new = {key: line for key, line in keyed.items() if key not in self._known}
+        if new:
+            worked_out = self._rendered(Text("\n").join(new.values())).split("\n")
+            self._known |= dict(zip(new, worked_out, strict=True))
+        self._known = {key: self._known[key] for key in keyed}
+        return [self._known[line.plain, line.style, tuple(line.spans)] for line in lines]
 
     def _rendered(self, line: Text) -> str:
         with self._console.capture() as captured:
             self._console.print(line, end="", soft_wrap=True)
         return captured.get()
+
+
+def _cut(line: Text, width: int) -> Text:
+    line.truncate(max(width - 1, 1), overflow="ellipsis")
+    return line
 
 
 class LiveProgress(PlainProgress):
@@ -147,6 +172,7 @@ class LiveProgress(PlainProgress):
         self._draining: str | None = None
         self._footer = Footer(self._footer_lines)
         self._over = Event()
+        self._news = Event()
         self._ticker = Thread(target=self._tick, name="progress", daemon=True)
 
     def __enter__(self) -> Self:
@@ -156,6 +182,7 @@ class LiveProgress(PlainProgress):
     def __exit__(self, *exception: object) -> None:
         """Erase the footer."""
         self._over.set()
+        self._news.set()
         self._ticker.join()
         with suppress(OSError):
             self._footer.clear()
@@ -170,11 +197,16 @@ class LiveProgress(PlainProgress):
         elif not isinstance(event, SessionStarted | PhaseChanged | Step | QuotaSeen):
             lines = (with_calls(line, sys.stderr) for line in self.lines(event, before))
             self._footer.draw([harmless(line) for line in lines])
+        else:
+            self._news.set()
 
     def _tick(self) -> None:
         with suppress(OSError):
             while not self._over.wait(TICK_S):
                 self._footer.draw()
+                rest_s = until_next_second_s(self.view.in_flight, datetime.now(UTC))
+                self._news.wait(max(0.0, rest_s - TICK_S))
+                self._news.clear()
 
     def _footer_lines(self) -> list[Text]:
         now, view = datetime.now(UTC), self.view
