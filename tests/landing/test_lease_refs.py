@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from contextlib import closing
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import pytest
 
 from pitboss.core.leases import Lease
 from pitboss.git.errors import GitError
+from pitboss.git.ref_changes import keep_changing
 from pitboss.git.repo import Repo
 from pitboss.landing import lease_refs, rescue_refs
 from pitboss.landing.lease_refs import (
@@ -26,6 +28,7 @@ from pitboss.landing.lease_refs import (
 from pitboss.landing.listing import session_refs
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 RUN = "20300101T000000Z-abcd"
@@ -37,18 +40,24 @@ def sh(cwd: Path, script: str) -> str:
     return done.stdout.decode().strip()
 
 
-@pytest.fixture(params=["sha1", "sha256"])
-def repo(tmp_path: Path, request: pytest.FixtureRequest) -> Repo:
+@pytest.fixture(params=[("sha1", False), ("sha256", True)], ids=["sha1", "sha256, git kept running"])
+def repo(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Repo]:
     """The run branch with one commit, and two commits on no branch."""
+    object_format, kept = request.param
     root = tmp_path / "repo"
     root.mkdir()
     sh(
         root,
-        f"""git init -q -b main --object-format={request.param}; git config user.name a; git config user.email b
+        f"""git init -q -b main --object-format={object_format}; git config user.name a; git config user.email b
         git commit -q --allow-empty -m base; git branch pitboss/grind/{RUN}
         for nth in one two; do git update-ref refs/$nth $(git commit-tree -m $nth -p main main^{{tree}}); done""",
     )
-    return Repo.discover(root)
+    found = Repo.discover(root)
+    if kept:
+        with closing(keep_changing(found)):
+            yield found
+    else:
+        yield found
 
 
 def refs(repo: Repo, folder: str = "refs/pitboss") -> list[str]:

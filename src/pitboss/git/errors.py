@@ -164,6 +164,12 @@ def _cause(stderr: str) -> str:
     return next(full, "") or last_line(said if advice.endswith(_ADVICE_ENDS) else stderr)
 
 
+def all_said(done: Captured, timeout_s: float) -> str:
+    """What a git that failed said, and why it was killed, if it was."""
+    said = (done.stderr or done.stdout).decode(errors="replace")
+    return f"{said}\n{why_cut_short(done, timeout_s)}" if done.cut_short else said
+
+
 def why_cut_short(done: Captured, timeout_s: float) -> str:
     """Why git was killed: a user's hook or filter took too long or started too many processes."""
     match done.ended_by:

@@ -17,7 +17,7 @@ from pitboss.git.environment import (
     of_the_user,
     pinned,
 )
-from pitboss.git.errors import GitError, met_half_made_worktree, why_cut_short
+from pitboss.git.errors import GitError, all_said, met_half_made_worktree
 from pitboss.git.status import IGNORED, STATUS, TreeStatus, parse_status
 from pitboss.git.whereabouts import ASK_FOR, WHERE, is_inside, places_in, refuse_unless_found
 from pitboss.process import Command, Leash, begin_capture, capture, transfer
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.stops import StopRequest
+    from pitboss.git.kept_refs import KeptRefs
     from pitboss.git.kept_running import KeptRunning
     from pitboss.process import Captured, PendingCapture
     from pitboss.process.output import Consumer
@@ -84,11 +85,14 @@ class Repo:
         """What cuts short git, and any hook or filter it runs: see `on_leash`."""
         self.kept_running: KeptRunning | None = None
         """Git processes that answer for all working trees of this repository: see `keep_running`."""
+        self.kept_refs: KeptRefs | None = None
+        """A git that is kept running for changes of refs: see `ref_changes.keep_changing`."""
         self._inside: dict[tuple[str, ...], Path] = {}
         self._variables = dict(variables or {})
         inherited = of_the_user(os.environ) if environment is None else environment
         self._env = {**inherited, **identity(author), **self._variables}
-        self._pinned = {**self._env, **pinned(root, git_dir, common_dir), **FIXED_WORDING}
+        self.pinned = {**self._env, **pinned(root, git_dir, common_dir), **FIXED_WORDING}
+        """The environment of git calls on this working tree, in whatever folder they are made."""
 
     @classmethod
     def discover(cls, path: Path, *, purpose: str = "creating run branch") -> Repo:
@@ -189,7 +193,7 @@ class Repo:
         """Keep git processes for questions that this tree and its linked worktrees ask often; the caller ends them."""
         from pitboss.git.kept_running import KeptRunning
 
-        self.kept_running = KeptRunning(self._pinned)
+        self.kept_running = KeptRunning(self.pinned)
         return self.kept_running
 
     def ask_in(self, folder: str, *args: str) -> Captured:
@@ -208,7 +212,7 @@ class Repo:
     ) -> Captured:
         """Run git at the root and return all its output; raises GitError unless its exit code is in `ok`."""
         argv = ("git", *args)
-        whole = {**self._pinned, **(env or {})}
+        whole = {**self.pinned, **(env or {})}
         for _ in range(_TRIES):
             leash = None if self.leash is None else self.leash.after(ABORT_PATIENCE_S)
             done = capture(argv, cwd=self.root, env=whole, stdin=stdin, timeout_s=timeout_s, leash=leash)
@@ -216,7 +220,7 @@ class Repo:
                 break
             time.sleep(_TRY_AGAIN_S)
         if done.cut_short or done.code not in ok:
-            raise GitError(argv, _explain(done, timeout_s), code=done.code)
+            raise GitError(argv, all_said(done, timeout_s), code=done.code)
         return done
 
     def transfer(
@@ -227,9 +231,9 @@ class Repo:
         Raises GitError, also if git says nothing for `quiet_s` seconds.
         """
         command = Command(
-            argv=(installed("git", self._pinned), *args),
+            argv=(installed("git", self.pinned), *args),
             cwd=str(self.root),
-            env=self._pinned,
+            env=self.pinned,
             stdin=stdin,
             stdin_fd=source,
             merge_stderr=False,
@@ -253,7 +257,7 @@ class Repo:
     def begin(self, *args: str, env: Mapping[str, str] | None = None) -> Callable[[], bytes | None]:
         """Start git; call what this returns once, to wait for what git prints: None if it failed."""
         leash = None if self.leash is None else self.leash.after(ABORT_PATIENCE_S)
-        whole = {**self._pinned, **(env or {})}
+        whole = {**self.pinned, **(env or {})}
         finish = begin_capture(("git", *args), cwd=self.root, env=whole, timeout_s=GIT_SECONDS, leash=leash)
 
         def printed() -> bytes | None:
@@ -319,7 +323,7 @@ class Repo:
         Without one, git lets go of the index as it was. For trees in which no hook of the user's runs: hooks would see
         another index than after `git add`. A failure is an answer, not an error.
         """
-        argv, env = ("git", *_EDITS), self._pinned
+        argv, env = ("git", *_EDITS), self.pinned
         return begin_capture(argv, cwd=self.root, env=env, stdin=None, timeout_s=timeout_s, leash=self.leash)
 
     def commit_tree(self, tree: str, *, parent: str, message: str, merged: str | None = None) -> str:
@@ -382,7 +386,7 @@ class Repo:
 
         A failure does no harm: git says why the next time it is due.
         """
-        _capture_git(("git", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"), self.root, self._pinned)
+        _capture_git(("git", "-c", "gc.autoDetach=false", "gc", "--auto", "--quiet"), self.root, self.pinned)
 
     def inside(self, *parts: str) -> Path:
         """A file of this working tree's own git folder, such as HEAD or index."""
@@ -393,8 +397,3 @@ class Repo:
 
 def _capture_git(argv: Sequence[str], cwd: Path, env: dict[str, str]) -> Captured:
     return capture(argv, cwd=cwd, env=env, timeout_s=GIT_SECONDS)
-
-
-def _explain(done: Captured, timeout_s: float) -> str:
-    said = (done.stderr or done.stdout).decode(errors="replace")
-    return f"{said}\n{why_cut_short(done, timeout_s)}" if done.cut_short else said

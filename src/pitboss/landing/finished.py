@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.git.errors import GitError
+from pitboss.git.ref_changes import change_refs
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing.rescue_refs import rescue_commit
 
@@ -79,11 +80,12 @@ class FinishedBranches:
     def delete_with(self, order: str) -> None:
         """Carry out an `order` of `git update-ref --stdin`, and delete what nothing needs. Raises GitError."""
         taken = self.take()
-        orders = (order, *(f"delete refs/heads/{each.branch} {each.settled}" for each in taken), "")
-        argv = (*NO_HOOKS, "update-ref", "--stdin")
-        if self._repo.run(*argv, stdin="\n".join(orders).encode(), ok=(0, 128)).code != 0:
+        gone = (f"delete refs/heads/{each.branch} {each.settled}" for each in taken)
+        try:
+            change_refs(self._repo, (order, *gone))
+        except GitError:
             self.delete_one_by_one(taken)
-            self._repo.git(*argv, stdin=f"{order}\n".encode())
+            change_refs(self._repo, (order,))
 
     def delete_one_by_one(self, taken: Sequence[FinishedBranch]) -> None:
         """Delete them even if some have moved since they were settled; those that git cannot delete are put back."""

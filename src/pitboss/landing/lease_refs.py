@@ -16,7 +16,7 @@ import msgspec
 from pitboss.core.leases import Lease
 from pitboss.errors import StorageError
 from pitboss.git.errors import GitError
-from pitboss.git.repo import NO_HOOKS
+from pitboss.git.ref_changes import change_refs
 from pitboss.landing import rescue_refs
 from pitboss.landing.refs import LEASE_REFS, lease_ref, parse_lease, parse_result, result_ref, result_refs
 from pitboss.typed import from_json
@@ -74,7 +74,7 @@ def acquire(
     if instead_of is not None:
         order = f"update {made.ref} {made.oid} {_blob(repo, instead_of)}"
     try:
-        _apply(repo, [order])
+        _change(repo, [order])
     except GitError as error:
         if any(words in error.stderr for words in _TAKEN) and read(repo, run_id, seq) != instead_of:
             raise LeaseTaken(
@@ -135,17 +135,17 @@ def release(repo: Repo, run_id: str, seq: int, *, landed: Iterable[str] = ()) ->
             rescue_refs.rescue_commit(repo, run_id, seq, result.oid, why=LEFT)
     held = [(ref, oid) for ref, oid, *_ in _listed(repo, lease_ref(run_id, seq))]
     gone = [*((result.ref, result.oid) for result in found), *held]
-    _apply(repo, [f"delete {ref} {oid}" for ref, oid in gone])
+    _change(repo, [f"delete {ref} {oid}" for ref, oid in gone])
     return tuple(rescued.ref for rescued in rescue_refs.list_rescued(repo, run_id, seq)) if found else ()
 
 
 def drop(repo: Repo, refs: Iterable[Made]) -> bool:
     """Drop the lease and the results of a session that has its record, if they still are what this process made.
 
-    That costs one git process where `release` takes four. False if it is not certain: then they stay, all of them.
+    `release` takes four git processes. False if it is not certain: then they stay, all of them.
     """
     try:
-        _apply(repo, [f"delete {made.ref} {made.oid}" for made in refs])
+        _change(repo, [f"delete {made.ref} {made.oid}" for made in refs])
     except GitError:
         return False
     return True
@@ -190,7 +190,7 @@ def _listed(repo: Repo, *patterns: str) -> list[tuple[str, str, str, int]]:
 def _create(repo: Repo, ref: str, tip: str) -> bool:
     """Create a ref; True also if it is there and has this commit, False if it has another."""
     try:
-        _apply(repo, [f"create {ref} {tip}"])
+        _change(repo, [f"create {ref} {tip}"])
     except GitError:
         if (there := repo.commit_id(ref)) is None:
             raise
@@ -198,8 +198,6 @@ def _create(repo: Repo, ref: str, tip: str) -> bool:
     return True
 
 
-def _apply(repo: Repo, orders: list[str]) -> None:
+def _change(repo: Repo, orders: list[str]) -> None:
     """All of these changes of refs, or none. Raises GitError."""
-    if orders:
-        text = "".join(f"option no-deref\n{order}\n" for order in orders)
-        repo.git(*NO_HOOKS, "update-ref", "--stdin", stdin=text.encode())
+    change_refs(repo, [line for order in orders for line in ("option no-deref", order)])

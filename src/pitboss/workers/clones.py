@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.events import Warned
+from pitboss.git.ref_changes import keep_changing
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs
 from pitboss.landing.git_trouble import RepositoryMonitor
@@ -58,6 +59,7 @@ class RunHere:
         self.paths = RunPaths(clone.root, run_id)
         if config.sandbox.is_fenced:
             self._without_hooks_of_sessions()
+        self._refs = keep_changing(self.repo)
         make_directory(self.paths.transcripts)
         make_directory(self.paths.control)
         self.branch = run_branch(run_id)
@@ -112,6 +114,7 @@ class RunHere:
     def rest(self) -> None:
         """No session of the run is here for now: end the git processes that are kept for it."""
         self._places.rest()
+        self._refs.close()
 
     def _hear(self, event: object) -> None:
         if isinstance(event, Warned):

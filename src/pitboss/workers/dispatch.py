@@ -16,6 +16,7 @@ from pitboss.core.config import NotifySettings
 from pitboss.core.host import HostLost
 from pitboss.core.leases import Lease
 from pitboss.core.session import Location
+from pitboss.git.ref_changes import keep_changing
 from pitboss.landing.git_trouble import GitFailed
 from pitboss.landing.lease_refs import acquire
 from pitboss.landing.refs import session_branch
@@ -85,6 +86,7 @@ class Dispatch:
         self._late = LateWork(home, self.fetch)
         self.deliveries = Deliveries()
         self.carriage = Carriage(home)
+        self._refs = keep_changing(self.repo)
 
     # The loop's thread
 
@@ -146,6 +148,7 @@ class Dispatch:
         self._late.close()
         with suppress(GitFailed):
             self.carriage.close()
+        self._refs.close()
 
     # Sessions' threads
 

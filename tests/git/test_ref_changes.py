@@ -1,0 +1,98 @@
+"""Refs change all or none, also by a git that is kept running, and whatever becomes of that."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pitboss import proctree
+from pitboss.git.errors import GitError
+from pitboss.git.ref_changes import change_refs, keep_changing
+from pitboss.git.repo import Repo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+ONE, TWO = "refs/pitboss/one", "refs/pitboss/two"
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Iterator[Repo]:
+    """A repository with one commit, in which the user's hook refuses every change of a ref."""
+    script = """git init -q; git -c user.name=a -c user.email=b commit -q --allow-empty -m base
+    printf '#!/bin/sh\\nexit 1\\n' > .git/hooks/reference-transaction; chmod +x .git/hooks/reference-transaction"""
+    subprocess.run(["sh", "-ec", script], cwd=tmp_path, check=True, capture_output=True)
+    found = Repo.discover(tmp_path)
+    kept = keep_changing(found)
+    yield found
+    kept.close()
+
+
+def kept() -> list[int]:
+    mine = proctree.children(os.getpid())
+    return [pid for pid in mine if (facts := proctree.facts(pid)) and not facts.zombie]
+
+
+def there(repo: Repo) -> list[str]:
+    return repo.git("for-each-ref", "--format=%(refname)", "refs/pitboss").decode().split()
+
+
+def test_one_git_makes_one_change_after_another(repo: Repo) -> None:
+    tip = repo.line("rev-parse", "HEAD")
+    change_refs(repo, [f"create {ONE} {tip}"])
+    child = kept()
+    change_refs(repo, [f"create {TWO} {tip}", f"delete {ONE} {tip}"])
+    assert (kept(), len(child), there(repo)) == (child, 1, [TWO])
+    change_refs(repo, [])
+    assert repo.kept_refs is not None
+    repo.kept_refs.close()
+    assert kept() == []
+
+
+def test_what_git_refuses_changes_nothing_and_git_says_why(repo: Repo) -> None:
+    tip = repo.line("rev-parse", "HEAD")
+    change_refs(repo, [f"create {ONE} {tip}"])
+    with pytest.raises(GitError) as refused:
+        change_refs(repo, [f"create {TWO} {tip}", f"create {ONE} {tip}"])
+    assert "reference already exists" in refused.value.stderr
+    assert there(repo) == [ONE]
+    change_refs(repo, [f"delete {ONE} {tip}"])
+    assert there(repo) == []
+
+
+def test_a_git_that_was_killed_is_started_again(repo: Repo) -> None:
+    tip = repo.line("rev-parse", "HEAD")
+    change_refs(repo, [f"create {ONE} {tip}"])
+    (child,) = kept()
+    os.kill(child, signal.SIGKILL)
+    change_refs(repo, [f"create {TWO} {tip}"])
+    assert there(repo) == [ONE, TWO]
+
+
+def test_without_one_that_is_kept_git_is_started_for_each_change(repo: Repo) -> None:
+    repo.kept_refs = None
+    tip = repo.line("rev-parse", "HEAD")
+    change_refs(repo, [f"create {ONE} {tip}"])
+    assert (there(repo), kept()) == ([ONE], [])
+
+
+def test_nobody_knows_what_became_of_a_change_in_whose_middle_git_died(
+    tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    false = tmp_path / "bin" / "git"
+    false.write_text(
+        "#!/bin/sh\nwhile read -r line; do [ $line = prepare ] && echo 'prepare: ok' && exit; done\n"
+    )
+    false.chmod(0o755)
+    tip = repo.line("rev-parse", "HEAD")
+    monkeypatch.setitem(repo.pinned, "PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    dying = keep_changing(repo)
+    with pytest.raises(GitError, match="in the middle"):
+        change_refs(repo, [f"create {ONE} {tip}"])
+    dying.close()
