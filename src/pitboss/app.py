@@ -220,6 +220,19 @@ class LiveBuilder:
             mission.rotation, mission.prompts, mission.config.grind, max_parallel=mission.max_parallel
         )
 
+    def load_branch(self) -> None:
+        """Load what `branch` needs, while the caller would wait for something else."""
+        import pitboss.landing.run_branch  # noqa: F401
+
+    def load_parts(self) -> None:
+        """The same for `journal` and `parts`."""
+        import pitboss.engine.control
+        import pitboss.engine.journal
+        import pitboss.engine.parts
+        import pitboss.engine.remains
+        import pitboss.landing.places
+        import pitboss.landing.resilient  # noqa: F401
+
     def branch(self, name: str) -> RunBranch:
         """The run branch of that name."""
         from pitboss.landing.run_branch import RunBranch

@@ -136,6 +136,16 @@ class TestStartUp:
         assert not loaded & {*SLOW, *FOR_SESSIONS}
         assert sum(name.startswith("pitboss") for name in loaded) <= MOST_TO_REFUSE_A_RESUME
 
+    def test_a_run_loads_nothing_slow_that_sessions_and_the_report_can_do_without(
+        self, project: Project
+    ) -> None:
+        project.prompt("chore", "echo new > new.txt", parallel_safe=True)
+        loaded = imported(project, "grind", "--max-iterations", "1", "--max-parallel", "2")
+
+        assert {"pitboss.landing.slot", "pitboss.screens.report.page"} <= loaded
+        slow = {*SLOW, "random", "statistics", "tempfile"} - {"shutil"}  # it deletes the working copy
+        assert sorted(loaded & slow) == []
+
     @pytest.mark.parametrize("command", ["prompts ls", "prompts validate", "grind --dry-run"])
     def test_commands_that_read_prompts_load_no_parser_that_they_do_not_need(
         self, project: Project, command: str

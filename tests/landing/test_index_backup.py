@@ -13,6 +13,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.index_backup import IndexBackup
 from pitboss.git.repo import Repo
 from pitboss.git.switch import HeadPosition, Switch
+from pitboss.landing.readiness import begin_check
 from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.session_tree import SessionTree
@@ -57,7 +58,7 @@ class World:
         sh(root, SETUP + setup)
         self.tree = self.open()
         branch = RunBranch(Repo.discover(root), BRANCH, checked_out=True)
-        base = branch.check_ready().head
+        base = begin_check(Repo.discover(root), in_place=True)().head
         branch.create(base)
         Switch(Repo.discover(root), RunPaths(root, RUN).switch).to(HeadPosition(commit=base, branch=BRANCH))
         self.tree.begin(1)

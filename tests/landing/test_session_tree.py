@@ -19,6 +19,7 @@ from pitboss.core.text import commit_message
 from pitboss.errors import StartError
 from pitboss.git.errors import GitError, NotARepository
 from pitboss.git.repo import Repo
+from pitboss.landing.readiness import begin_check
 from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.session_tree import SessionTree
@@ -64,7 +65,7 @@ class World:
             sh(root, setup)
         self.branches = self.other_refs()
         self.tree = self.open()
-        self.base = self.branch().check_ready().head
+        self.base = begin_check(Repo.discover(root), in_place=True)().head
         self.branch().create(self.base)
         self.git("symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
         self.tree.begin(1)
@@ -697,7 +698,7 @@ def test_a_run_does_not_start_in_an_unready_tree(tmp_path: Path, state: str, mes
     world = World(tmp_path / "repo")
     sh(world.root, state)
     with pytest.raises(StartError) as refused:
-        world.branch().check_ready()
+        begin_check(Repo.discover(world.root), in_place=True)()
     assert refused.value.message == message
     assert refused.value.exit_code == 4
 

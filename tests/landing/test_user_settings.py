@@ -14,6 +14,7 @@ from pitboss.git.repo import Repo
 from pitboss.git.switch import HeadPosition, Switch
 from pitboss.landing import rescue_refs, rescued_work
 from pitboss.landing.landed import landed_sessions
+from pitboss.landing.readiness import begin_check
 from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.session_tree import SessionTree
@@ -166,7 +167,7 @@ def test_the_users_settings_change_nothing_about_a_run(root: Path) -> None:
     repo = Repo.discover(root)
     branch = RunBranch(repo, BRANCH, checked_out=True)
     tree = SessionTree(repo, BRANCH, RescuePolicy(paths=RunPaths(root, RUN)))
-    base = branch.check_ready().head
+    base = begin_check(repo, in_place=True)().head
     branch.create(base)
     Switch(repo, RunPaths(root, RUN).switch).to(HeadPosition(commit=base, branch=BRANCH))
 

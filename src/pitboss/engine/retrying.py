@@ -6,7 +6,7 @@ durable before it starts.
 
 from __future__ import annotations
 
-import random
+import os
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -39,6 +39,11 @@ class Worked(msgspec.Struct, frozen=True, kw_only=True):
     agent: str
 
 
+def _random() -> float:
+    """From 0 to 1, without `random`, which every run would have to load."""
+    return int.from_bytes(os.urandom(4), "big") / (1 << 32)
+
+
 class Retrying:
     """Makes attempts until the work is done, or cannot be done."""
 
@@ -51,7 +56,7 @@ class Retrying:
         clock: Clock,
         *,
         limits: Limits,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = _random,
     ) -> None:
         self._agents = agents
         self._orders = orders

@@ -58,6 +58,14 @@ class Builder(Protocol):
         """Where the run's sessions have their trees and processes."""
         ...
 
+    def load_branch(self) -> None:
+        """Load what `branch` needs, while the caller would wait for something else."""
+        ...
+
+    def load_parts(self) -> None:
+        """The same for `journal` and `parts`."""
+        ...
+
     def branch(self, name: str) -> RunBranch:
         """The run branch of that name."""
         ...
@@ -96,10 +104,14 @@ class Run:
 
     def check_ready(self) -> TreeStatus:
         """Refuse whatever `start` would refuse about git and the tree; raises StartError, changes nothing (SPEC 5)."""
-        from pitboss.engine.start import check_ready
+        from pitboss.landing.readiness import begin_check
 
         self._refuse_linked_folder()
-        return check_ready(self._builder.branch(run_branch(self._builder.run_id)), self._repo.root)
+        checked = begin_check(self._repo, in_place=self._mission.in_place)
+        self._builder.load_branch()  # git answers meanwhile
+        from pitboss.engine.start import look_ready
+
+        return look_ready(checked, self._repo.root)
 
     def start(self) -> int:
         """Start the run and grind to its end; returns the exit code (SPEC 5)."""
@@ -170,7 +182,11 @@ class Run:
     def _created(self, branch: RunBranch, state: RunState, commit: str) -> RunDir:
         """Create the run branch and the run directory, or neither."""
         with git_refusing("start the run"):
-            branch.create(commit)
+            created = branch.begin_create(commit)
+            try:
+                self._builder.load_parts()  # git is at it meanwhile
+            finally:
+                created()
         try:
             from pitboss.core.task import task_text
 
@@ -224,7 +240,7 @@ class Run:
 
     def _refuse_linked_folder(self) -> None:
         if self._mission.needs_copies:
-            from pitboss.landing.worktrees import refuse_linked_folder
+            from pitboss.landing.readiness import refuse_linked_folder
 
             refuse_linked_folder(self._repo)
 
@@ -232,7 +248,9 @@ class Run:
         """Refuse a tree still dirty after sessions in slots, whose landing may have made it so, have settled."""
         in_flight = dead.state.in_flight if dead.state else ()
         if self._mission.in_place and any(session.assignment.worktree for session in in_flight):
-            self._builder.branch(dead.branch).refuse_unclean(self._repo.status())
+            from pitboss.landing.readiness import refuse_unclean
+
+            refuse_unclean(self._repo, self._repo.status())
 
     def _accept(self, journal: Journal, here: HeadPosition | None) -> None:
         mission = self._mission

@@ -19,6 +19,7 @@ from pitboss.store.opening import is_folder, names_in, status
 from pitboss.store.paths import RunPaths, runs_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pitboss.core.mission import Mission
@@ -26,13 +27,12 @@ if TYPE_CHECKING:
     from pitboss.engine.journal import Journal
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
-    from pitboss.landing.run_branch import RunBranch
 
 
-def check_ready(branch: RunBranch, root: Path) -> TreeStatus:
-    """`RunBranch.check_ready`, with a better hint if an earlier run left the tree in disorder."""
+def look_ready(checked: Callable[[], TreeStatus], root: Path) -> TreeStatus:
+    """What `landing.readiness` finds, with a better hint if an earlier run left the tree in disorder."""
     try:
-        return branch.check_ready()
+        return checked()
     except StartError as error:
         hints = (_left_in_tree(root, run_id) for run_id in sorted(names_in(runs_dir(root)), reverse=True))
         if hint := next(filter(None, hints), None):

@@ -305,11 +305,6 @@ class Repo:
         may = wanted and not (self.root / ".gitmodules").exists()
         return {"GIT_OPTIONAL_LOCKS": str(int(may))}
 
-    def version(self) -> tuple[int, ...]:
-        """Git's version as numbers, such as (2, 39, 5)."""
-        found = re.search(r"\d+(\.\d+)+", self.line("version"))
-        return tuple(int(part) for part in found[0].split(".")) if found else ()
-
     def commit(self, message: str, *, hooks: bool = True, timeout_s: float = GIT_SECONDS) -> Captured:
         """Commit the index; a refusal is an answer, not an error. The user's hooks run in the user's locale."""
         argv = ("git", *_COMMIT, _EMPTY_TOO, *(() if hooks else ("--no-verify",)))

@@ -7,7 +7,6 @@ another hook for the sessions after it. So git finds a copy in the run directory
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,6 +43,8 @@ class KeptHooks:
         """
         if self._hooks is None or is_folder(self._kept):
             return
+        import shutil
+
         top = self._hooks if self._hooks.parent == Path() else self._hooks.parent
         made = self._kept.with_name(f"{FOLDER}.new")
         try:
@@ -61,6 +62,8 @@ class KeptHooks:
 
 def _copy_durably(source: str, copy: str) -> str:
     """Copy one file onto the disk: what a power cut left of a hook might agree to everything."""
+    import shutil
+
     shutil.copy2(source, copy)
     with open_regular(copy) as file:
         os.fsync(file.fileno())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING
 
 from pitboss.core.session import Location
@@ -146,6 +145,8 @@ class GitPlaces:
 
     def disk_is_full(self) -> bool:
         """Whether even a little cannot be written beside git's own files: git does not always report a full disk."""
+        from tempfile import TemporaryFile
+
         try:
             with TemporaryFile(dir=self._repo.git_dir) as file:
                 file.write(bytes(PROBE_BYTES))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -10,13 +9,12 @@ import msgspec
 
 from pitboss.core.session import Reason
 from pitboss.errors import StartError
-from pitboss.git import commits, snapshot
+from pitboss.git import commits
 from pitboss.git.errors import GitError
 from pitboss.git.locks import remove_stale_locks
 from pitboss.git.new_objects import read_new
 from pitboss.git.reflog import Reflog
 from pitboss.git.repo import NO_HOOKS
-from pitboss.git.whereabouts import OLDEST_GIT
 from pitboss.landing import rescue_refs
 from pitboss.landing.finished import FinishedBranches, deletions
 from pitboss.landing.refs import RUN_BRANCHES, SESSION_BRANCH, lock_scope
@@ -24,12 +22,12 @@ from pitboss.landing.straight_line import StraightLine
 from pitboss.landing.user_checkout import UserCheckout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from pitboss.core.session import Assignment
     from pitboss.git.disjoint_edits import DisjointEdits
     from pitboss.git.repo import Repo
-    from pitboss.git.status import TreeStatus
     from pitboss.landing.user_checkout import RescueLabel
 
 
@@ -96,53 +94,30 @@ class RunBranch:
 
     # Starting and resuming a run
 
-    def check_ready(self) -> TreeStatus:
-        """Refuse to start a run if git or the tree is not ready (SPEC 5); raises StartError.
-
-        The status returned names the commit and branch that the run starts from.
-        """
-        look = self._repo.begin_status()
-        version = self._repo.version()
-        if version < OLDEST_GIT:
-            with suppress(GitError):
-                look()
-            found, needed = (".".join(map(str, v)) for v in (version, OLDEST_GIT))
-            raise StartError(f"git {found} is too old", hint=f"pitboss needs git {needed} or newer")
-        status = look()
-        if status.unborn:
-            raise StartError(
-                "creating run branch: the repository has no commit yet", hint="commit something first"
-            )
-        if self.checked_out:
-            self.refuse_unclean(status)
-        return status
-
-    def refuse_unclean(self, status: TreeStatus) -> None:
-        """Raise StartError if a session in the user's working tree would pick up work that is not its own."""
-        if word := snapshot.operation_underway(self._repo):
-            raise StartError(f"a {word} is in progress in the working tree", hint="finish or abort it first")
-        if status.dirty:
-            paths = "1 path" if status.dirty == 1 else f"{status.dirty} paths"
-            raise StartError(
-                f"the working tree is not clean: {paths} changed or untracked",
-                hint="commit them, or put them away with `git stash -u`",
-            )
-
     def create(self, base: str) -> None:
         """Create the run branch at the commit `base`; nothing is checked out.
 
         Raises StartError if another branch's name is in the way.
         """
-        try:
-            self._repo.git("update-ref", "-m", "pitboss: run branch", self.ref, base, "")
-        except GitError as error:
-            if error.ref_in_the_way is None:
-                raise
-            raise StartError(
-                f"creating run branch: no branch can be named {self.name} beside one named `pitboss`",
-                hint="rename that one: `git branch -m pitboss OTHER-NAME`",
-            ) from error
-        self._tip = base
+        self.begin_create(base)()
+
+    def begin_create(self, base: str) -> Callable[[], None]:
+        """Start to create it; whoever gets what this returns calls it once, to wait as for `create`."""
+        made = self._repo.begin_git("update-ref", "-m", "pitboss: run branch", self.ref, base, "")
+
+        def created() -> None:
+            try:
+                made()
+            except GitError as error:
+                if error.ref_in_the_way is None:
+                    raise
+                raise StartError(
+                    f"creating run branch: no branch can be named {self.name} beside one named `pitboss`",
+                    hint="rename that one: `git branch -m pitboss OTHER-NAME`",
+                ) from error
+            self._tip = base
+
+        return created
 
     def undo(self, base: str) -> None:
         """Undo `create`: the run could not begin."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 SETTINGS = {
     "core.fsmonitor": "false",
@@ -31,14 +31,17 @@ def _tells_changes(folder: Path) -> bool:
 
     It is tried beside `folder`, inside which a crash's leftovers would count as a working copy.
     """
-    import tempfile
+    probe = folder.parent / f".probe-{os.urandom(4).hex()}"
+    file = probe / "file"
+    probe.mkdir(mode=0o700)
+    try:
+        return all(_changes_time(probe, change) for change in (file.touch, file.unlink))
+    finally:
+        file.unlink(missing_ok=True)
+        probe.rmdir()
 
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".probe-") as name:
-        file = Path(name, "file")
-        return all(_changes_time(name, change) for change in (file.touch, file.unlink))
 
-
-def _changes_time(folder: str, change: Callable[[], None]) -> bool:
+def _changes_time(folder: Path, change: Callable[[], None]) -> bool:
     os.utime(folder, (1, 1))
     change()
-    return os.stat(folder).st_mtime_ns != 1_000_000_000  # noqa: PTH116 - a folder's name as tempfile gives it
+    return folder.stat().st_mtime_ns != 1_000_000_000

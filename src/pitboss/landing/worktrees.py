@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.text import rescue_message
-from pitboss.errors import StartError
 from pitboss.git import commits, nested, snapshot
 from pitboss.git.access import make_readable
 from pitboss.git.errors import GitError
@@ -52,17 +51,6 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a working copy on `branch`, or on none, was last used by one of these sessions."""
         seq = session_of(branch or "")
         return branch is None or (seq is not None and seq <= self.last_seq)
-
-
-def refuse_linked_folder(repo: Repo) -> None:
-    """Raise StartError if git's folder of working copies is a link: git finds no repository from behind it."""
-    folder = repo.common_dir / "worktrees"
-    if folder.is_symlink():
-        raise StartError(
-            f"{folder} is a symbolic link, and git cannot use working copies through one",
-            hint="put the folder itself there, or run one session at a time in your own tree: "
-            '`--max-parallel 1`, without `[grind] mode = "worktree"`',
-        )
 
 
 def hold_branch(repo: Repo, run_id: str, branch: str) -> None:

@@ -11,7 +11,7 @@ from pitboss.core.seq_choice import SeqChoice
 from pitboss.core.summary import first_line
 from pitboss.errors import CommandError
 from pitboss.git.repo import Repo
-from pitboss.git.whereabouts import OLDEST_GIT
+from pitboss.git.version import begin_to_refuse_old
 from pitboss.landing.changes import changes
 from pitboss.landing.signed import PersonalCommits
 from pitboss.landing.taking_home import Conflict, Present, Taken, TakingHome, Way, WholeRun, already_on
@@ -73,7 +73,7 @@ class Homecoming:
 
     def preview(self) -> None:
         """Say what `land` would do. Raises CommandError for whatever would keep it from that."""
-        self._check_git()
+        begin_to_refuse_old(self._repo, CommandError)()
         target = find_target(self._repo, self._state, self._wishes.onto)
         run, selection, taken = self._prepare(target)
         if taken is None:
@@ -84,7 +84,7 @@ class Homecoming:
 
     def land(self) -> None:
         """Bring the wanted sessions onto the target. Raises CommandError: nothing has changed, unless it says so."""
-        self._check_git()
+        begin_to_refuse_old(self._repo, CommandError)()
         target = find_target(self._repo, self._state, self._wishes.onto)
         if self._mover.put_right(target.name):
             say(f"the working tree follows {target.name} again: an earlier landing had been cut short")
@@ -95,11 +95,6 @@ class Homecoming:
         self._mover.check(target, taken.commit)
         self._mover.move(target, taken.commit)
         self._say_landed(run, target, selection, taken, would="landed")
-
-    def _check_git(self) -> None:
-        if (version := self._repo.version()) < OLDEST_GIT:
-            found, needed = (".".join(map(str, v)) for v in (version, OLDEST_GIT))
-            raise CommandError(f"git {found} is too old", hint=f"pitboss needs git {needed} or newer")
 
     def _prepare(self, target: Target) -> tuple[WholeRun, _Selection, Taken | None]:
         """The run, what of it is to be brought, and the commit that brings it; None if nothing is missing."""
