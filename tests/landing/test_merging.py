@@ -44,12 +44,12 @@ class World:
         self.branch = RunBranch(traced, BRANCH, checked_out=False)
 
     def edit(self, path: str, content: bytes = b"edited\n", *, parent: str | None = None) -> str:
-        """A commit that edits one file."""
+        """A commit that edits one file, or adds it."""
         parent = parent or self.base
         blob = self.repo.git("hash-object", "-w", "--stdin", stdin=content).decode().strip()
         index = {"GIT_INDEX_FILE": str(self.repo.inside("scratch"))}
         self.repo.git("read-tree", parent, env=index)
-        self.repo.git("update-index", "--cacheinfo", f"100644,{blob},{path}", env=index)
+        self.repo.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}", env=index)
         tree = self.repo.git("write-tree", env=index).decode().strip()
         return self.repo.commit_tree(tree, parent=parent, message=f"edit {path}\n")
 
@@ -81,10 +81,11 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.kept.close()
 
 
-def test_edits_land_one_after_another_without_a_merge_by_git(world: World) -> None:
-    for seq, path in enumerate(FILES, 1):
+def test_changes_land_one_after_another_without_a_merge_by_git(world: World) -> None:
+    paths = (*FILES[:2], "folder/new", "newer/file")
+    for seq, path in enumerate(paths, 1):
         world.land(world.edit(path), seq)
-    assert [world.content(path) for path in FILES] == [b"edited\n"] * 4
+    assert [world.content(path) for path in paths] == [b"edited\n"] * 4
     line = world.repo.git("rev-list", "--parents", world.branch.tip).decode().splitlines()
     assert [len(each.split()) for each in line] == [2, 2, 2, 2, 1]
     assert world.merges() == 0

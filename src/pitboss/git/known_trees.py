@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.git.new_objects import content_of_new, is_named, name_of
-from pitboss.git.tree_entries import Entries, parse_tree, spell_tree
+from pitboss.git.tree_entries import Entries, parse_tree, place_of, spell_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pitboss.git.repo import Repo
+    from pitboss.git.tree_entries import Entry
 
 MOST_ENTRIES = 20_000
 """Entries of all trees together that are remembered: some 5 MB."""
@@ -30,11 +31,12 @@ class NewTree(NamedTuple):
     content: bytes
 
     @classmethod
-    def of(cls, entries: Entries, *, hash_bytes: int) -> NewTree:
-        """The tree that consists of these, in git's order."""
-        content = spell_tree(entries)
+    def of(cls, entries: Iterable[Entry], *, hash_bytes: int) -> NewTree:
+        """The tree that consists of these."""
+        in_order = sorted(entries, key=place_of)
+        content = spell_tree(in_order)
         name = name_of(b"tree", content, digits=2 * hash_bytes)
-        return cls(bytes.fromhex(name), entries, content)
+        return cls(bytes.fromhex(name), {entry[1]: entry for entry in in_order}, content)
 
 
 class KnownTrees:

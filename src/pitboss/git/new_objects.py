@@ -63,8 +63,8 @@ def entry_of_new(repo: Repo, tree: str, name: str) -> str | None:
     entries = parse_tree(content, hash_bytes=len(tree) // 2) if kind.startswith(b"tree ") else None
     if entries is None:
         return None
-    wanted = os.fsencode(name)
-    return next((f"{mode.decode()} {oid.hex()}" for mode, found, oid in entries if found == wanted), "")
+    found = entries.get(os.fsencode(name))
+    return "" if found is None else f"{found[0].decode()} {found[2].hex()}"
 
 
 def content_of_new(repo: Repo, oid: str) -> bytes:

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 Entry = tuple[bytes, bytes, bytes]
 """Mode, name, and the name of the object in bytes."""
 
-Entries = tuple[Entry, ...]
+Entries = dict[bytes, Entry]
+"""What is in a tree, by name and in git's order."""
 
 FOLDER = b"40000"
 FILES = frozenset({b"100644", b"100755"})
@@ -30,9 +31,15 @@ def parse_tree(content: bytes, *, hash_bytes: int) -> Entries | None:
     """What a tree consists of; None unless it is spelled and sorted as git does it today."""
     found: list[Entry] = _ENTRIES[hash_bytes].findall(content)
     length = sum(len(mode) + len(name) for mode, name, _ in found) + len(found) * (_BETWEEN + hash_bytes)
-    places = [name + b"/" if mode == FOLDER else name for mode, name, _ in found]
-    is_plain = len({name for _, name, _ in found}) == len(found) and places == sorted(places)
-    return tuple(found) if length == len(content) and is_plain else None
+    entries = {entry[1]: entry for entry in found}
+    places = list(map(place_of, found))
+    is_plain = len(entries) == len(found) and places == sorted(places)
+    return entries if length == len(content) and is_plain else None
+
+
+def place_of(entry: Entry) -> bytes:
+    """By what git sorts entries."""
+    return entry[1] + b"/" if entry[0] == FOLDER else entry[1]
 
 
 def spell_tree(entries: Iterable[Entry]) -> bytes:

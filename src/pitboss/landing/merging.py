@@ -55,9 +55,9 @@ def merge_onto(repo: Repo, branch: RunBranch, change: str, commits: Sequence[Com
 
 
 def _merge_trees(repo: Repo, branch: RunBranch, change: str, commits: Sequence[Commit]) -> Merged:
-    """Merge `change` with the branch's tip; git is not started where both only edited files, and different ones."""
+    """Merge `change` with the branch's tip; git is not started where both plainly changed different files."""
     if len(commits) == 1 and len(commits[0].parents) == 1:
-        tree = branch.tree_with_edits(change, commits[0].parents[0])
+        tree = branch.tree_with(change, commits[0].parents[0])
         if tree is not None:
             return Merged(tree=tree)
     return merge_trees(repo, branch.tip, change)

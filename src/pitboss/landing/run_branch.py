@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.session import Assignment
-    from pitboss.git.disjoint_edits import DisjointEdits
+    from pitboss.git.disjoint_changes import DisjointChanges
     from pitboss.git.repo import Repo
     from pitboss.landing.user_checkout import RescueLabel
 
@@ -57,7 +57,7 @@ class RunBranch:
         self._tip: str | None = None
         self._tree: tuple[str, str] | None = None
         self._line = StraightLine()
-        self._edits: DisjointEdits | None = None
+        self._changes: DisjointChanges | None = None
         self._noting = Lock()
         self._following = Lock()
         self._behind: _Behind | None = None
@@ -83,14 +83,14 @@ class RunBranch:
             self._tree = self.tip, self._repo.line("rev-parse", f"{self.tip}^{{tree}}")
         return self._tree[1]
 
-    def tree_with_edits(self, change: str, base: str) -> str | None:
-        """The tree of the tip with what `change` edits in `base`, its only parent; None if git has to merge them."""
-        from pitboss.git.disjoint_edits import DisjointEdits  # a run with one slot needs none
+    def tree_with(self, change: str, base: str) -> str | None:
+        """The tree of the tip with what `change` did to `base`, its only parent; None if git has to merge them."""
+        from pitboss.git.disjoint_changes import DisjointChanges  # a run with one slot needs none
 
         if change in self._line or not self._line.leads(base, self.tip):
             return None
-        self._edits = self._edits or DisjointEdits(self._repo)
-        return self._edits.merge(base, self.tip, change)
+        self._changes = self._changes or DisjointChanges(self._repo)
+        return self._changes.merge(base, self.tip, change)
 
     # Starting and resuming a run
 

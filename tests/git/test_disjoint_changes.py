@@ -1,4 +1,4 @@
-"""Edits of different files are merged as git merges them; what is more than that is left to git (SPEC 6)."""
+"""Changes of different files are merged as git merges them; where a file may be renamed, git does it (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss import proctree
-from pitboss.git import disjoint_edits, known_trees
-from pitboss.git.disjoint_edits import DisjointEdits
+from pitboss.git import disjoint_changes, known_trees
+from pitboss.git.disjoint_changes import DisjointChanges
 from pitboss.git.merge import merge_trees
 from pitboss.git.repo import Repo
 from tests.support.commit_streams import (
@@ -62,7 +62,16 @@ def link(nth: int, repo: Repo) -> str:
 
 
 def base(repo: Repo) -> list[bytes]:
-    files = ("top", "folder/one", "folder/two", "folder/deep/er/three", "folder/deep/er/four", "other/five")
+    files = (
+        "top",
+        "folder/one",
+        "folder/two",
+        "folder/deep/er/three",
+        "folder/deep/er/four",
+        "other/five",
+        "pair/a",
+        "pair/b",
+    )
     return [
         *(put(path, os.fsencode(f"as {path} was\n")) for path in (*files, *ODD)),
         put("program", b"#!/bin/sh\n", PROGRAM),
@@ -89,6 +98,22 @@ MERGED: dict[str, tuple[Orders, Orders]] = {
         (put("program", b"#!/bin/sh\n", FILE),),
     ),
     "what was elsewhere": ((put("top", b"as other/five was\n"),), (put("other/five", b"as top was\n"),)),
+    "they add a file": (edit("top"), (put("added", b"1\n"),)),
+    "we add a file": ((put("folder/added", b"1\n"),), edit("folder/one")),
+    "they delete a file": (edit("top"), (remove("folder/one"),)),
+    "we delete a folder": ((remove("other"),), edit("top")),
+    "both add a file": ((put("folder/1", b"1\n"),), (put("folder/2", b"1\n"), put("folder-1", b"1\n"))),
+    "both add a folder": ((put("new/er/1", b"1\n"),), (put("newer/2", b"1\n"), *edit("top"))),
+    "both delete a file": ((remove("folder/one"), *edit("top")), (remove("folder/two"), remove("program"))),
+    "we delete what they add": ((remove("folder/one"),), (put("folder/1", b"as folder/one was\n"),)),
+    "we delete a folder, they add one like it": (
+        (remove("pair"),),
+        (put("other/a", b"as pair/a was\n"), put("other/b", b"as pair/b was\n")),
+    ),
+    "files come before and after a folder": (
+        (put("folder+", b"1\n"), put("folder0", b"1\n")),
+        (put("folder ", b"1\n"), *edit("folder/one")),
+    ),
     "two commits' worth": (edit("top", "folder/two"), edit("other/five")),
 }
 LEFT: dict[str, tuple[Orders, Orders]] = {
@@ -96,16 +121,33 @@ LEFT: dict[str, tuple[Orders, Orders]] = {
     "one file, in the same way": (edit("top", "other/five"), edit("top", "folder/one")),
     "one file and its mode": (edit("top"), (put("top", b"as top was\n", PROGRAM),)),
     "one folder, in the same way": (edit("folder/one", "top"), edit("folder/one", "other/five")),
-    "they add a file": (edit("top"), (put("added", b"1\n"),)),
-    "we add a file": ((put("folder/added", b"1\n"),), edit("folder/one")),
-    "they delete a file": (edit("top"), (remove("folder/one"),)),
-    "we delete a folder": ((remove("other"),), edit("top")),
     "they rename a file": (edit("top"), (remove("folder/one"), put("folder/1", b"as folder/one was\n"))),
     "they rename what we edit": (
         edit("folder/one"),
         (remove("folder/one"), put("folder/1", b"as folder/one was\n")),
     ),
     "one goes as another comes": ((remove("folder/one"), put("folder/onf", b"1\n")), edit("folder/two")),
+    "both add one file": ((put("added", b"1\n"),), (put("added", b"2\n"),)),
+    "both add one file, in the same way": ((put("new/1", b"1\n"),), (put("new/1", b"1\n"),)),
+    "one folder is new on both sides": ((put("new/1", b"1\n"),), (put("new/2", b"2\n"),)),
+    "we add a file where they add a folder": ((put("new", b"1\n"),), (put("new/2", b"2\n"),)),
+    "they edit what we delete": ((remove("top"),), edit("top")),
+    "they add to a folder that we delete": ((remove("pair"),), (put("pair/c", b"1\n"),)),
+    "a folder is left with nothing": ((remove("pair/a"),), (remove("pair/b"),)),
+    "they rename between folders": (
+        edit("top"),
+        (remove("other"), put("folder/five", b"as other/five was\n")),
+    ),
+    "they rename and edit": (
+        edit("top"),
+        (remove("folder/one"), put("folder/1", b"as folder/one was\nand more\n")),
+    ),
+    "they rename a folder that we add to": (
+        (put("pair/c", b"1\n"),),
+        (remove("pair"), put("two/a", b"as pair/a was\n"), put("two/b", b"as pair/b was\n")),
+    ),
+    "they add a link": (edit("top"), (put("link-2", b"top", LINK),)),
+    "they delete a link": (edit("top"), (remove("link"),)),
     "they edit a link": (edit("top"), (put("link", b"program", LINK),)),
     "a file becomes a link": (edit("top"), (put("other/five", b"top", LINK),)),
     "a file becomes a folder": (edit("folder/one"), (remove("top"), put("top/file", b"1\n"))),
@@ -130,24 +172,24 @@ def made(repo: Repo, ours: Sequence[bytes], theirs: Sequence[bytes]) -> tuple[st
 @pytest.mark.parametrize("name", MERGED)
 def test_edits_of_different_files_are_merged_as_git_does_it(repo: Repo, name: str) -> None:
     root, ours, theirs = made(repo, *MERGED[name])
-    tree = DisjointEdits(repo).merge(root, ours, theirs)
+    tree = DisjointChanges(repo).merge(root, ours, theirs)
     assert tree is not None
     assert merge_trees(repo, ours, theirs).tree == tree
-    assert DisjointEdits(repo).merge(root, theirs, ours) == tree
+    assert DisjointChanges(repo).merge(root, theirs, ours) == tree
     repo.git("fsck", "--strict", tree)
 
 
 @pytest.mark.parametrize("name", LEFT)
 def test_anything_else_is_left_to_git(repo: Repo, name: str) -> None:
     root, ours, theirs = made(repo, *LEFT[name])
-    assert DisjointEdits(repo).merge(root, ours, theirs) is None
-    assert DisjointEdits(repo).merge(root, theirs, ours) is None
+    assert DisjointChanges(repo).merge(root, ours, theirs) is None
+    assert DisjointChanges(repo).merge(root, theirs, ours) is None
 
 
-def test_a_submodule_that_moves_is_left_to_git(repo: Repo) -> None:
-    moved = put_submodule("module", link(2, repo))
-    root, ours, theirs = made(repo, edit("top"), [moved])
-    assert DisjointEdits(repo).merge(root, ours, theirs) is None
+@pytest.mark.parametrize("path", ["module", "folder/new"])
+def test_a_submodule_that_moves_or_is_new_is_left_to_git(repo: Repo, path: str) -> None:
+    root, ours, theirs = made(repo, edit("top"), [put_submodule(path, link(2, repo))])
+    assert DisjointChanges(repo).merge(root, ours, theirs) is None
 
 
 class Fuzz:
@@ -171,12 +213,18 @@ class Fuzz:
         return {path: self.random.choice((FILE, FILE, PROGRAM)) for path in sorted(paths)}
 
     def edits(self, paths: Sequence[str], modes: dict[str, str]) -> list[bytes]:
-        """Edits of these files; sometimes the mode changes too."""
+        """Edits of these files, and now and then a new one beside them; sometimes the mode changes too."""
         found = []
         for path in paths:
             mode = self.random.choice((modes[path], FILE, PROGRAM))
             found.append(put(path, self.content(), mode))
+            if self.random.random() < 0.2:
+                found.append(put(f"{path}-{self.random.choice('xy/')}{self.nth}", self.content(), mode))
         return found
+
+    def deletions(self, paths: Sequence[str], modes: dict[str, str]) -> list[bytes]:
+        """Some of these files are edited, the others deleted."""
+        return [self.random.choice((remove(path), *self.edits([path], modes)[:1])) for path in paths]
 
     def anything(self, modes: dict[str, str]) -> list[bytes]:
         """One to three changes of whatever kind."""
@@ -208,13 +256,16 @@ class Fuzz:
         paths = list(modes)
         self.random.shuffle(paths)
         cut = self.random.randint(1, len(paths) - 1)
-        plain = self.random.random() < 0.6
-        ours = self.edits(paths[:cut], modes) if plain else self.anything(modes)
-        theirs = self.edits(paths[cut:], modes) if plain else self.anything(modes)
+        sort = self.random.choice(("plain", "plain", "deleting", "any"))
+        if sort == "any":
+            ours, theirs = self.anything(modes), self.anything(modes)
+        else:
+            ours = self.edits(paths[:cut], modes)
+            theirs = (self.edits if sort == "plain" else self.deletions)(paths[cut:], modes)
         tip = root
         for order in ours:
             tip = self.stream.commit([order], parent=tip)
-        self.cases.append((root, tip, self.stream.commit(theirs, parent=root), plain))
+        self.cases.append((root, tip, self.stream.commit(theirs, parent=root), sort == "plain"))
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -223,7 +274,7 @@ def test_what_is_merged_at_random_is_what_git_makes_of_it(repo: Repo, seed: int,
     fuzz = Fuzz(repo, seed)
     for _ in range(40):
         fuzz.add()
-    names, edits = fuzz.stream.write(packed=packed), DisjointEdits(repo)
+    names, edits = fuzz.stream.write(packed=packed), DisjointChanges(repo)
     for root, tip, change, plain in fuzz.cases:
         tree = edits.merge(names[root], names[tip], names[change])
         assert tree is not None or not plain
@@ -234,7 +285,7 @@ def test_what_is_merged_at_random_is_what_git_makes_of_it(repo: Repo, seed: int,
 
 def test_one_change_after_another_is_merged_onto_what_the_last_one_made(repo: Repo) -> None:
     root, *_ = made(repo, (), ())
-    edits, tip = DisjointEdits(repo), root
+    edits, tip = DisjointChanges(repo), root
     for nth, path in enumerate(("top", "folder/one", "folder/two", "other/five", *ODD)):
         stream = CommitStream(repo)
         again = stream.commit([*base(repo), *edit(path)])
@@ -256,7 +307,7 @@ def plain(repo: Repo) -> tuple[str, str, str]:
 def test_a_repository_with_replaced_objects_is_left_to_git(
     repo: Repo, plain: tuple[str, str, str], is_packed: bool
 ) -> None:
-    edits = DisjointEdits(repo)
+    edits = DisjointChanges(repo)
     assert edits.merge(*plain)
     repo.git("replace", plain[0], plain[1])
     if is_packed:
@@ -270,7 +321,7 @@ def test_a_repository_with_replaced_objects_is_left_to_git(
 def test_a_repository_whose_history_may_not_be_what_commits_say_is_left_to_git(
     repo: Repo, plain: tuple[str, str, str], name: str
 ) -> None:
-    edits = DisjointEdits(repo)
+    edits = DisjointChanges(repo)
     assert edits.merge(*plain)
     (repo.common_dir / name).write_text("")
     assert edits.merge(*plain) is None
@@ -278,7 +329,7 @@ def test_a_repository_whose_history_may_not_be_what_commits_say_is_left_to_git(
 
 def test_so_is_one_whose_refs_cannot_be_looked_at(repo: Repo, plain: tuple[str, str, str]) -> None:
     (repo.common_dir / "refs/replace").write_text("")
-    assert DisjointEdits(repo).merge(*plain) is None
+    assert DisjointChanges(repo).merge(*plain) is None
 
 
 def test_a_tree_that_git_would_write_differently_is_left_to_git(repo: Repo) -> None:
@@ -291,25 +342,25 @@ def test_a_tree_that_git_would_write_differently_is_left_to_git(repo: Repo) -> N
     trees = kept.write_trees(good)
     assert trees is not None
     commits = [repo.line("commit-tree", "-m", "made", tree) for tree in trees]
-    assert DisjointEdits(repo).merge(commits[0], commits[1], commits[2])
+    assert DisjointChanges(repo).merge(commits[0], commits[1], commits[2])
     for entries in (b"100664 a\0%s100644 b\0%s", b"100644 b\0%s100644 a\0%s", b"100644 a\0%s40000 a\0%s"):
         trees = kept.write_trees([entries % pair for pair in sides])
         if trees is None:
             continue  # a newer git refuses to write it
         commits = [repo.line("commit-tree", "-m", "made", tree) for tree in trees]
-        assert DisjointEdits(repo).merge(commits[0], commits[1], commits[2]) is None
+        assert DisjointChanges(repo).merge(commits[0], commits[1], commits[2]) is None
 
 
 def test_without_processes_that_are_kept_running_it_is_left_to_git(
     repo: Repo, plain: tuple[str, str, str]
 ) -> None:
     alone = Repo(repo.root, repo.git_dir, repo.common_dir)
-    assert DisjointEdits(alone).merge(*plain) is None
+    assert DisjointChanges(alone).merge(*plain) is None
 
 
 def test_processes_that_end_are_started_again(repo: Repo, plain: tuple[str, str, str]) -> None:
     for _ in range(3):
-        answers = [DisjointEdits(repo).merge(*plain) for _ in range(3)]
+        answers = [DisjointChanges(repo).merge(*plain) for _ in range(3)]
         assert answers[-1]  # the first one after their end may be left to git
         mine = proctree.children(os.getpid())
         assert mine
@@ -320,14 +371,14 @@ def test_processes_that_end_are_started_again(repo: Repo, plain: tuple[str, str,
 def test_what_is_no_commit_or_not_there_is_left_to_git(repo: Repo, plain: tuple[str, str, str]) -> None:
     root, ours, theirs = plain
     nowhere, tree = "1" * len(root), repo.line("rev-parse", f"{root}^{{tree}}")
-    assert DisjointEdits(repo).merge(nowhere, ours, theirs) is None
-    assert DisjointEdits(repo).merge(root, ours, tree) is None
-    assert DisjointEdits(repo).merge(root, ours, theirs)
+    assert DisjointChanges(repo).merge(nowhere, ours, theirs) is None
+    assert DisjointChanges(repo).merge(root, ours, tree) is None
+    assert DisjointChanges(repo).merge(root, ours, theirs)
 
 
 @pytest.mark.parametrize(
     ("module", "limit", "small"),
-    [(disjoint_edits, "MOST_TREES", 4), (disjoint_edits, "MOST_WRITTEN", 1), (known_trees, "LARGE", 50)],
+    [(disjoint_changes, "MOST_TREES", 4), (disjoint_changes, "MOST_WRITTEN", 1), (known_trees, "LARGE", 50)],
 )
 def test_what_is_large_is_left_to_git(
     repo: Repo,
@@ -338,7 +389,7 @@ def test_what_is_large_is_left_to_git(
     small: int,
 ) -> None:
     monkeypatch.setattr(module, limit, small)
-    assert DisjointEdits(repo).merge(*plain) is None
+    assert DisjointChanges(repo).merge(*plain) is None
 
 
 def test_what_is_forgotten_is_read_again(
@@ -347,5 +398,5 @@ def test_what_is_forgotten_is_read_again(
     wanted = merge_trees(repo, plain[1], plain[2]).tree
     monkeypatch.setattr(known_trees, "MOST_ENTRIES", 3)
     monkeypatch.setattr(known_trees, "MOST_COMMITS", 1)
-    edits = DisjointEdits(repo)
+    edits = DisjointChanges(repo)
     assert [edits.merge(*plain) for _ in range(3)] == [wanted] * 3
