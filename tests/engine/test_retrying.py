@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,6 +17,7 @@ from pitboss.core.requests import Skip, Stop
 from pitboss.core.retry import SETTLING_S, UNKNOWN_RESET_S, Cause
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
+from pitboss.engine.clock import SystemClock
 from pitboss.store.mailbox import send
 from tests.support.stage import USED, Stage, badly
 from tests.support.values import prompt
@@ -252,3 +254,36 @@ def test_a_hard_budget_of_the_run_ends_a_session_that_waits(tmp_path: Path) -> N
         stage.plays["claude_code"] = [msgspec.structs.replace(badly(BUSY, usage=USED), events=(used,))]
         line = stage.run()
         assert (line.status, line.reason, line.attempts) == (SessionStatus.ABORTED, "aborted", 1)
+
+
+def test_whoever_waits_is_woken_by_a_request(stage: Stage) -> None:
+    woken: list[bool] = []
+
+    def ask() -> None:
+        woken.append(stage.clock.unless.is_set())
+        stage.parts.control.bell.ring()
+        woken.append(stage.clock.unless.is_set())
+
+    stage.clock.on_sleep = ask
+    stage.plays["claude_code"] = [badly(BUSY), stage.well()]
+    assert stage.run().status is OK
+    assert woken == [False, True] * (len(woken) // 2) != []
+
+
+def test_the_clock_lets_whoever_sleeps_be_woken() -> None:
+    rung, asleep = Event(), SystemClock()
+    rung.set()
+    began = asleep.elapsed_s()
+    asleep.sleep(300, rung)
+    assert asleep.elapsed_s() - began < 300
+
+
+def test_the_cap_that_one_session_reaches_rings_for_the_others(tmp_path: Path) -> None:
+    with Stage(tmp_path, config=Config(hard_budgets=True), caps=Caps(max_cost_usd=0.2)) as stage:
+        rung: list[bool] = []
+        used = AgentEvent(kind=EventKind.USAGE, usage=USED)
+        play = msgspec.structs.replace(stage.well(), events=(used, used), waits=True)
+        stage.plays["claude_code"] = [play]
+        with stage.parts.control.bell.calling(lambda: rung.append(True)):
+            line = stage.run()
+        assert (line.status, rung) == (ERROR, [True])

@@ -6,6 +6,7 @@ import os
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
@@ -96,10 +97,11 @@ class FragileRunDir(RunDir):
 
 
 class PlayedClock:
-    """A clock that goes on when somebody sleeps, and then calls `on_sleep`."""
+    """A clock that goes on when somebody sleeps, and then calls `on_sleep`; `unless` ends the sleep."""
 
     def __init__(self) -> None:
         self.slept = 0.0
+        self.unless = Event()
         self.on_sleep: Callable[[], object] = lambda: None
 
     def now(self) -> datetime:
@@ -108,7 +110,8 @@ class PlayedClock:
     def elapsed_s(self) -> float:
         return self.slept
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, unless: Event) -> None:
+        self.unless = unless
         self.slept += seconds
         self.on_sleep()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from threading import Lock
+from threading import Event, Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +28,13 @@ class Bell:
         finally:
             with self._lock:
                 del self._listeners[listener]
+
+    @contextmanager
+    def heard(self) -> Iterator[Event]:
+        """Inside, each ring sets the event."""
+        rung = Event()
+        with self.calling(rung.set):
+            yield rung
 
     def ring(self) -> None:
         """Wake everyone who listens."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from threading import Event
 
 
 class Clock(Protocol):
@@ -18,8 +21,8 @@ class Clock(Protocol):
         """Seconds since some moment in the past; it never jumps."""
         ...
 
-    def sleep(self, seconds: float) -> None:
-        """Wait for that many seconds."""
+    def sleep(self, seconds: float, unless: Event) -> None:
+        """Wait for that many seconds, or until the event is set."""
         ...
 
 
@@ -34,6 +37,6 @@ class SystemClock:
         """Seconds since this machine started."""
         return time.monotonic()
 
-    def sleep(self, seconds: float) -> None:
+    def sleep(self, seconds: float, unless: Event) -> None:
         """Let this thread sleep."""
-        time.sleep(seconds)
+        unless.wait(seconds)

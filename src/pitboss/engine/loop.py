@@ -78,7 +78,7 @@ class Loop:
         """
         self._control.listen()
         running, stop = self._pool.running, self._brakes.why_stop()
-        self._gate.closing = self._brakes.ends_waits(stop)
+        self._close_gate(closing=self._brakes.ends_waits(stop))
         if stop is not None:
             return Wait() if running else stop
         if self._control.paused:
@@ -89,6 +89,12 @@ class Loop:
         if isinstance(step, Choice) and running and not self._brakes.can_afford(step.cost_group):
             return Wait()
         return step
+
+    def _close_gate(self, *, closing: bool) -> None:
+        """Say whether sessions that wait for hours had better give up; they hear the bell if that is news."""
+        if closing != self._gate.closing:
+            self._gate.closing = closing
+            self._control.bell.ring()
 
     def _may_wait(self, choice: Choice) -> bool:
         """Whether a session that was assigned may wait for others, to share the write of the state with them.

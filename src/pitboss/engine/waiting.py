@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pitboss.engine.journal import Journal
     from pitboss.engine.spending import Spending
 
-POLL_S = 0.25
+LOOK_S = 1.0
+"""Seconds between two looks at the clock, which jumps when a machine wakes up; requests ring the bell."""
 
 
 class Awaited(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,11 +149,13 @@ class Waiting:
         self._journal.waiting(session.seq, began, moment, begun=awaited.why is not None)
         self._emit(PhaseChanged(seq=session.seq, phase=Phase.WAIT, detail=awaited.detail, until=moment))
         try:
-            while (left := until - self._now_s()) > 0:
-                self._control.listen()
-                if verdict := self._stopped(session, awaited):
-                    return verdict
-                self._clock.sleep(min(left, POLL_S))
+            with self._control.bell.heard() as rung:
+                while (left := until - self._now_s()) > 0:
+                    rung.clear()
+                    self._control.listen()
+                    if verdict := self._stopped(session, awaited):
+                        return verdict
+                    self._clock.sleep(min(left, LOOK_S), rung)
         finally:
             waited_s = (self._clock.now() - began).total_seconds()
             self._journal.waited(session.seq, max(0.0, waited_s))
