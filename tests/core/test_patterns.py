@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from types import ModuleType
 
 import pytest
 
-from pitboss.core.patterns import lazy_pattern
+from pitboss.core.patterns import compile_now, lazy_pattern
 
 
 def test_a_lazy_pattern_answers_as_the_compiled_one() -> None:
@@ -26,3 +27,13 @@ def test_a_mistake_in_a_lazy_pattern_shows_when_it_is_used() -> None:
     broken = lazy_pattern("(")
     with pytest.raises(re.error, match="missing"):
         broken.search("")
+
+
+def test_whoever_has_time_compiles_all_patterns_of_a_module() -> None:
+    module = ModuleType("patterns")
+    vars(module).update(one=lazy_pattern("a+"), other="(")
+    compile_now(module)
+    assert module.one.match("aa")
+    vars(module)["broken"] = lazy_pattern("(")
+    with pytest.raises(re.error, match="missing"):
+        compile_now(module)

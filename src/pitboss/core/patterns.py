@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import Any, AnyStr, cast
+from typing import TYPE_CHECKING, Any, AnyStr, cast
+
+if TYPE_CHECKING:
+    from types import ModuleType
 
 
 class _Lazy:
@@ -13,8 +16,11 @@ class _Lazy:
         self._pattern = pattern
         self._flags = flags
 
+    def compiled(self) -> Any:
+        return re.compile(self._pattern, self._flags)  # which keeps it
+
     def __getattr__(self, name: str) -> object:
-        found: object = getattr(re.compile(self._pattern, self._flags), name)
+        found: object = getattr(self.compiled(), name)
         setattr(self, name, found)  # so that Python finds it there from now on
         return found
 
@@ -22,3 +28,11 @@ class _Lazy:
 def lazy_pattern(pattern: AnyStr, flags: int = 0) -> re.Pattern[AnyStr]:
     """As `re.compile`, but a mistake in the pattern shows only when it is used. Not for functions of `re` itself."""
     return cast("re.Pattern[AnyStr]", _Lazy(pattern, flags))
+
+
+def compile_now(*modules: ModuleType) -> None:
+    """Compile the patterns of these modules, for whoever has time now and none when they are used."""
+    for module in modules:
+        for value in vars(module).values():
+            if isinstance(value, _Lazy):
+                value.compiled()

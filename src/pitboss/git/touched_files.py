@@ -43,7 +43,7 @@ def touched_files(repo: Repo, commits: Iterable[str], base: str | None) -> dict[
 def _parents_read(repo: Repo, tips: set[str], stop: str | None) -> dict[str, list[str]]:
     """The first parent, if any, of each commit from the tips to `stop`; empty if not all are files, or few."""
     parents: dict[str, list[str]] = {}
-    for tip in tips:
+    for tip in tips if len(tips) <= _MOST_READ else ():
         at: str | None = tip
         while at != stop and at not in parents:
             made = None if at is None or len(parents) == _MOST_READ else read_new(repo, at)

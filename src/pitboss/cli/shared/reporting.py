@@ -15,16 +15,28 @@ if TYPE_CHECKING:
 
 
 def get_ready(paths: RunPaths) -> None:
-    """Load what reads a run and renders its report, and have decoders made; of the run, only its state is read."""
-    from pitboss.cli.shared import desk  # noqa: F401
-    from pitboss.screens.report import gathering, page, plain  # noqa: F401
-    from pitboss.store import reports  # noqa: F401
-    from pitboss.store.event_log import decode_event
-    from pitboss.store.run_watch import RunWatch
+    """Load what reads a run and renders its report, and make what is made on first use.
 
+    Of the run only its state is read: how long its records are should not matter here.
+    """
+    import hashlib  # noqa: F401 - for commits
+
+    from pitboss.cli.shared import desk  # noqa: F401
+    from pitboss.core import acceptance, needs, summary, touched
+    from pitboss.core.patterns import compile_now
+    from pitboss.core.words import endings
+    from pitboss.git import new_objects, touched_files
+    from pitboss.screens.report import gathering, page, plain  # noqa: F401
+    from pitboss.store import reports, run_watch  # noqa: F401
+    from pitboss.store.codec import Malformed, decode_record
+    from pitboss.store.event_log import decode_event
+
+    compile_now(acceptance, endings, needs, new_objects, plain, run_watch, summary, touched, touched_files)
     decode_event(b"")
+    with suppress(Malformed):
+        decode_record(b"")
     with suppress(PitbossError):
-        RunWatch(paths.repo, paths.run_id)
+        run_watch.RunWatch(paths.repo, paths.run_id)
 
 
 def report_at_the_end(repo: Repo, paths: RunPaths) -> str:
