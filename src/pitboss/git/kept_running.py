@@ -34,6 +34,7 @@ class KeptRunning:
         self._reads = Conversation(_READ, env)
         self._commits = Conversation((*_WRITE, "commit"), env)
         self._trees = Conversation((*_WRITE, "tree"), env)
+        self._blobs = Conversation((*_WRITE, "blob"), env)
 
     def name_status(self, old: str, new: str) -> bytes | None:
         """What `git diff-tree -r -z --name-status --no-renames` says of two commits, by their full names."""
@@ -51,6 +52,11 @@ class KeptRunning:
         name, _, header = heading.partition(b" ")
         is_there = name == oid.encode() and _KIND_AND_SIZE.fullmatch(header)
         return header + b"\0" + content[:-1] if is_there else None
+
+    def write_objects(self, kind: str, contents: Sequence[bytes]) -> list[str] | None:
+        """Write objects of that kind, given without headers, and return their names."""
+        writers = {"blob": self._blobs, "tree": self._trees, "commit": self._commits}
+        return self._written(writers[kind], contents)
 
     def write_trees(self, contents: Sequence[bytes]) -> list[str] | None:
         """Write trees, and return their names."""
@@ -91,7 +97,7 @@ class KeptRunning:
 
     def close(self) -> None:
         """End them."""
-        for each in (self._diffs, self._reads, self._commits, self._trees):
+        for each in (self._diffs, self._reads, self._commits, self._trees, self._blobs):
             each.close()
 
 

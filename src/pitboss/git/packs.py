@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.errors import StorageError
 from pitboss.git.repo import NO_HOOKS
+from pitboss.git.small_packs import small_pack, take_small_pack
 from pitboss.store.files import write_atomic
 
 if TYPE_CHECKING:
@@ -99,6 +100,9 @@ class Parcel:
 
 def pack(repo: Repo, tips: Iterable[str], known: Iterable[str] = ()) -> Parcel:
     """Everything that `tips` reach and `known`, which the other side has, do not. Raises GitError, StorageError."""
+    tips, known = tuple(tips), frozenset(known)
+    if known and repo.kept_running is not None and (small := small_pack(repo, tips, known)) is not None:
+        return Parcel(small)
     wanted = "\n".join([*tips, *(f"^{oid}" for oid in known), ""])
     parcel = Parcel(folder=repo.common_dir)
     asked = (*_BIG, "pack-objects", "--revs", "--thin", "--stdout", "--quiet", "--delta-base-offset")
@@ -112,6 +116,8 @@ def pack(repo: Repo, tips: Iterable[str], known: Iterable[str] = ()) -> Parcel:
 
 def unpack(repo: Repo, parcel: Parcel) -> None:
     """Take in what `pack` made; no ref holds it yet. Raises GitError if it builds on what is not there."""
+    if not parcel.is_large and take_small_pack(repo, parcel.data):
+        return
     few = not parcel.is_large and int.from_bytes(parcel.data[_COUNT]) <= FEW_OBJECTS
     taking = ("unpack-objects", "-q") if few else ("index-pack", "--stdin", "--fix-thin")
     asked, said = (*NO_HOOKS, *_BIG, *taking), parcel.data

@@ -17,6 +17,7 @@ Entries = dict[bytes, Entry]
 """What is in a tree, by name and in git's order."""
 
 FOLDER = b"40000"
+SUBMODULE = b"160000"
 FILES = frozenset({b"100644", b"100755"})
 
 _MODES_AND_NAMES = rb"(40000|100644|100755|120000|160000) ([^\0/]+)\0"
