@@ -33,8 +33,8 @@ FAILED = 70
 SAME_REQUEST_S = 0.25
 """A closing terminal sends SIGHUP more than once; a service manager sends SIGTERM and SIGHUP, heard in any order."""
 
-SHORT_S = 1.0
-"""A run that is over by then, or was refused, needs nothing to be ready for its end."""
+SHORT_S = 0.5
+"""A run that is over by then needs nothing to be ready for its end."""
 
 LOOK_S = 0.1
 """Seconds between two looks at a runner that may hang."""
@@ -82,8 +82,11 @@ class Meanwhile(NamedTuple):
     is_lost: Callable[[], bool] | None = None
     """Asked every `LOOK_S` seconds; once it says yes, the runner is killed."""
 
-    get_ready: Callable[[], None] | None = None
-    """Called once, after `SHORT_S` seconds; it should be quick, and no failure of it matters. Not beside `is_lost`."""
+    get_ready: Callable[[], bool] | None = None
+    """Gets ready for the runner's end, and says whether that is done: called every `SHORT_S` seconds until then.
+
+    It should be quick; a failure only means that it is not called again. Not beside `is_lost`.
+    """
 
 
 NOTHING_ELSE = Meanwhile()
@@ -131,9 +134,10 @@ def guard(
 def _wait(runner: int, meanwhile: Meanwhile) -> int:
     """Wait for the end of the runner, and return how it ended."""
     if meanwhile.is_lost is None:
-        if meanwhile.get_ready is not None and not _ends_soon(runner):
-            with suppress(Exception):
-                meanwhile.get_ready()
+        with suppress(Exception):
+            while meanwhile.get_ready is not None and not _ends_soon(runner):
+                if meanwhile.get_ready():
+                    break
         return os.waitpid(runner, 0)[1]
     while True:
         pid, status = os.waitpid(runner, os.WNOHANG)

@@ -325,9 +325,13 @@ def until(there):
     for _ in range(3000):
         if there(): return
         time.sleep(0.01)
+calls = []
 def get_ready():
-    (folder / "ready").write_text(str(os.getpid()))
+    calls.append(1)
+    if len(calls) < 3: return False
+    (folder / "ready").write_text(f"{os.getpid()} {len(calls)}")
     DO
+    return True
 def body(channel):
     WORK
     return 3
@@ -344,7 +348,7 @@ def getting_ready(folder: Path, *, after_s: float, work: str, do: str = "pass") 
 def test_a_guardian_gets_ready_for_the_end_of_a_run_that_lasts(tmp_path: Path) -> None:
     child = getting_ready(tmp_path, after_s=0.01, work='until((folder / "ready").exists)')
     assert child.communicate(timeout=PATIENCE_S) == ("", "")
-    assert (child.returncode, (tmp_path / "ready").read_text()) == (3, str(child.pid))
+    assert (child.returncode, (tmp_path / "ready").read_text()) == (3, f"{child.pid} 3")
 
 
 def test_a_run_that_is_over_soon_ends_at_once_and_nothing_gets_ready(tmp_path: Path) -> None:

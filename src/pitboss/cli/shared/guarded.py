@@ -103,12 +103,17 @@ def _files(paths: RunPaths, *, as_json: bool, started: bool) -> Iterator[Outlet[
         yield JsonProgress(paths)
 
 
-def _get_ready(paths: RunPaths) -> None:
-    """Load what the report takes, so that the end of a run of some length need not wait for it."""
-    if is_noted_live(paths):  # else it may still be refused, which takes no report
-        from pitboss.cli.shared.reporting import get_ready
+def _get_ready(paths: RunPaths) -> bool:
+    """Load what the report takes, so that the end of a run of some length need not wait for it.
 
-        get_ready(paths)
+    False if there may be none: until the run has begun, it may be refused.
+    """
+    if not is_noted_live(paths):
+        return False
+    from pitboss.cli.shared.reporting import get_ready
+
+    get_ready(paths)
+    return True
 
 
 def _report(repo: Repo, paths: RunPaths) -> str:
