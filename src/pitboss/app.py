@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pitboss.engine.mending import Mender
     from pitboss.engine.parts import Parts
     from pitboss.engine.ports import Hosts, Places
+    from pitboss.engine.recovery import Remains
     from pitboss.git.repo import Repo
     from pitboss.guardian import StopChannel
     from pitboss.hosts.this_machine import OnlyThisMachine
@@ -229,7 +230,6 @@ class LiveBuilder:
         import pitboss.engine.control
         import pitboss.engine.journal
         import pitboss.engine.parts
-        import pitboss.engine.remains
         import pitboss.landing.places
         import pitboss.landing.resilient  # noqa: F401
 
@@ -258,7 +258,6 @@ class LiveBuilder:
         from pitboss.core.redact import Secrets
         from pitboss.engine.control import Control
         from pitboss.engine.parts import Outside, Parts
-        from pitboss.engine.remains import GitRemains
 
         control = Control(self._channel, journal.rundir.paths, self._emit)
         self._control = control
@@ -266,7 +265,7 @@ class LiveBuilder:
         outside = Outside(
             hosts=self.hosts,
             places=places,
-            remains=GitRemains(self.repo, places, journal, self._chooser, self.clock.now),
+            remains=lambda: self._remains(places, journal),
             clock=self.clock,
             secrets=Secrets.of(os.environ),
             backup=self.backup,
@@ -276,6 +275,11 @@ class LiveBuilder:
             runner=os.uname().nodename,
         )
         return Parts(self._mission, self._chooser, journal, control, outside, self._emit)
+
+    def _remains(self, places: Places, journal: Journal) -> Remains:
+        from pitboss.engine.remains import GitRemains
+
+        return GitRemains(self.repo, places, journal, self._chooser, self.clock.now)
 
     def _all_places(self, branch: RunBranch, journal: Journal, control: Control) -> Places:
         here, monitor = self._places(branch, journal, control)

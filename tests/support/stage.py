@@ -285,7 +285,7 @@ class Stage:
         outside = Outside(
             hosts=self.hosts,
             places=self.places,
-            remains=MemoryRemains(self.memory),
+            remains=lambda: MemoryRemains(self.memory),
             clock=self.clock,
             secrets=Secrets.of({}),
             backup=Backup(self.repo),

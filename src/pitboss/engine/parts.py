@@ -24,7 +24,6 @@ from pitboss.engine.picking import Picking
 from pitboss.engine.pool import Pool
 from pitboss.engine.preparation import Preparation
 from pitboss.engine.recording import Recorder
-from pitboss.engine.recovery import Autopsy, Settling
 from pitboss.engine.retrying import Retrying
 from pitboss.engine.session import SessionRunner
 from pitboss.engine.session_agents import SessionAgents
@@ -48,7 +47,7 @@ if TYPE_CHECKING:
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
     from pitboss.engine.ports import Hosts, Places
-    from pitboss.engine.recovery import Remains
+    from pitboss.engine.recovery import Remains, Settling
     from pitboss.engine.session_prompts import PromptFiles
     from pitboss.store.backup import Backup
 
@@ -61,7 +60,7 @@ class Outside(NamedTuple):
 
     hosts: Hosts
     places: Places
-    remains: Remains
+    remains: Callable[[], Remains]
     clock: Clock
     secrets: Secrets
     backup: Backup
@@ -129,9 +128,12 @@ class Parts:
 
     @cached_property
     def settling(self) -> Settling:
-        """Settles sessions that were cut short."""
+        """Settles sessions that were cut short: a new run has none."""
+        from pitboss.engine.recovery import Autopsy, Settling
+
         autopsy = Autopsy(self._billing, self.journal, self._files, self._now)
-        return Settling(self.sessions, autopsy, self._outside.remains, self.journal, self.control, self._emit)
+        remains = self._outside.remains()
+        return Settling(self.sessions, autopsy, remains, self.journal, self.control, self._emit)
 
     # One session
 

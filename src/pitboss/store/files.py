@@ -135,12 +135,23 @@ def make_directory(path: AnyPath, *inside: str) -> None:
     try:
         directory = opening.open_folder(path, make=True)
         try:
+            if [name for name in inside if _is_new(directory, name)]:
+                os.fsync(directory)
             for name in inside:
                 os.close(opening.open_inner(directory, name, make=True))
         finally:
             os.close(directory)
     except OSError as error:
         raise storage_error("create", path, error) from error
+
+
+def _is_new(directory: int, name: str) -> bool:
+    """Make a folder, if nothing of that name is there; returns whether there was nothing."""
+    try:
+        os.mkdir(name, opening.PRIVATE_FOLDER, dir_fd=directory)
+    except FileExistsError:
+        return False
+    return True
 
 
 def sync_directory(path: AnyPath) -> None:
