@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss import proctree
 from pitboss.core.environment import SESSION_SEQ
+from pitboss.git.small_packs import MOST_BYTES
 from tests.support.acts import init, message, result, said
 from tests.support.agents import executable
 from tests.support.cli import Project, wait_until
@@ -40,7 +41,7 @@ AGENT = """case " $* " in *" --version "*) echo "2.0.0 (Claude Code)"; exit;; es
 [ -n "$PITBOSS_SESSION_SEQ" ] || exit 0
 cat >/dev/null
 echo "$PITBOSS_SESSION_SEQ" >>"$BEGAN"
-echo text >"$PITBOSS_PROMPT_NAME-$PITBOSS_SESSION_SEQ.txt"
+{text} >"$PITBOSS_PROMPT_NAME-$PITBOSS_SESSION_SEQ.txt"
 {begun}
 if [ "$PITBOSS_SESSION_SEQ" = {struck} ]; then
     git rev-parse --path-format=absolute --git-common-dir >{where}.new; mv {where}.new {where}
@@ -50,6 +51,9 @@ elif [ "$PITBOSS_SESSION_SEQ" -gt {struck} ]; then
 fi
 {ended}
 """
+
+A_LOT = f"head -c {MOST_BYTES} /dev/zero"
+"""So much that git packs it, on a worker without a remote."""
 
 HOLDING_GIT = """case " $* " in *" pack-objects "*|*" push "*)
     [ "$GIT_COMMON_DIR" != "$(cat {where} 2>/dev/null)" ] || {{ {gate}; }};;
@@ -123,6 +127,7 @@ class Night:
             where=self._where,
             begun=said(init(), message("one", *TOKENS)),
             hold=hold if when is When.IN_AGENT else ":",
+            text=A_LOT if when is When.IN_PUSH else "echo text",
             others=self.others.script,
             ended=said(result(TOKENS, USD)),
         )
