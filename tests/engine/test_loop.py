@@ -599,6 +599,16 @@ def test_a_paused_run_starts_nobody_and_stays_until_it_is_unpaused(stage: Stage)
     assert (endings, stage.log) == ([EXHAUSTED], [1, 2])
 
 
+def test_a_request_wakes_the_loop(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop_module, "LOOK_S", 300.0)
+    paused_after_one(stage, "alpha bravo")
+    with running(stage) as endings:
+        wait_until(lambda: is_idle(stage))
+        stage.ask(Unpause())
+        stage.control.listen()
+    assert (endings, stage.log) == ([EXHAUSTED], [1, 2])
+
+
 def test_a_run_that_has_had_all_its_sessions_is_over_only_once_it_is_unpaused(stage: Stage) -> None:
     paused_after_one(stage, "alpha")
     with running(stage) as endings:

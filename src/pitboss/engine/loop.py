@@ -26,8 +26,11 @@ SESSIONS_BETWEEN_TIDYING = 500
 MOST_AT_ONCE = 50
 """How many sessions may be assigned before the first of them begins."""
 
-LOOK_S = 0.5
-"""Seconds after which a loop that waits looks again whether it may go on: requests, time and signals may have come."""
+LOOK_S = 0.8
+"""Seconds after which a loop that waits looks again whether it may go on: time may be up, or a task queued.
+
+Requests wake it.
+"""
 
 
 class Loop:
@@ -50,18 +53,8 @@ class Loop:
         `tidy` is called now and then to keep the repository fast.
         """
         try:
-            while not isinstance(step := self._next(), Ending):
-                match step:
-                    case Choice():
-                        self._pool.assign(step)
-                        if not self._may_wait(step):
-                            self._pool.begin()
-                        if self._pool.running and not step.in_slot:
-                            self._take(tidy)  # nothing may start beside it
-                    case Wait() if not self._pool.running:
-                        raise AssertionError("nothing runs that could end")
-                    case _:  # Wait, Idle
-                        self._take(tidy)
+            with self._control.bell.calling(self._pool.wake):
+                return self._go_on(tidy)
         except BaseException:
             if self._pool.running:
                 self._control.abort()
@@ -69,6 +62,20 @@ class Loop:
             raise
         finally:
             self._pool.close()
+
+    def _go_on(self, tidy: Callable[[], None]) -> Ending:
+        while not isinstance(step := self._next(), Ending):
+            match step:
+                case Choice():
+                    self._pool.assign(step)
+                    if not self._may_wait(step):
+                        self._pool.begin()
+                    if self._pool.running and not step.in_slot:
+                        self._take(tidy)  # nothing may start beside it
+                case Wait() if not self._pool.running:
+                    raise AssertionError("nothing runs that could end")
+                case _:  # Wait, Idle
+                    self._take(tidy)
         return step
 
     def _next(self) -> Choice | Wait | Idle | Ending:

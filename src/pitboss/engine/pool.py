@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Runs sessions side by side; only the loop's thread talks to it.
+    """Runs sessions side by side; only the loop's thread talks to it, but for `wake`.
 
     `assign` gives a session its number and place, in the loop's thread; `begin` makes sessions that were assigned
     durable, and returns those that are to begin. `work` brings one to its record in its own thread, and may call its
@@ -40,7 +40,7 @@ class Pool:
         self._assign = assign
         self._begin = begin
         self._work = work
-        self._news: SimpleQueue[News] = SimpleQueue()
+        self._news: SimpleQueue[News | None] = SimpleQueue()
         self._due: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads = 0
         self._assigned: dict[int, Assignment] = {}
@@ -103,8 +103,8 @@ class Pool:
     def wait(self, limit_s: float, rest_s: Callable[[], float] = lambda: 0.0) -> list[SessionRecord]:
         """The records of the sessions that end next; raises what ended one.
 
-        None of them if one vacates its place first, or none ends within `limit_s` seconds. What else comes within
-        `rest_s` seconds of the first news is taken too.
+        None of them if one vacates its place first, somebody calls `wake`, or none ends within `limit_s` seconds. What
+        else comes within `rest_s` seconds of the first news is taken too.
         """
         try:
             taken = [self._take(limit_s)]
@@ -120,6 +120,10 @@ class Pool:
                 raise ended
         return [ended for ended in taken if isinstance(ended, SessionRecord)]
 
+    def wake(self) -> None:
+        """Let whoever waits look again whether another session may start. Any thread may call this."""
+        self._news.put(None)
+
     def drain(self) -> None:
         """Wait for all sessions, however they end: there is already an error to report."""
         self._assigned.clear()
@@ -133,7 +137,10 @@ class Pool:
         self._threads = 0
 
     def _take(self, limit_s: float | None = None) -> SessionRecord | BaseException | None:
-        seq, ended = self._news.get(timeout=limit_s)
+        news = self._news.get(timeout=limit_s)
+        if news is None:
+            return None
+        seq, ended = news
         session = self._placed.pop(seq, None) or self._landing.pop(seq)
         if ended is None:
             self._landing[seq] = session
