@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import signal
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss import proctree
-from tests.support.cli import Project, wait_until
+from tests.support.cli import Project
 from tests.support.runs import Gate, Run, configure, grinding, the_run
 
 if TYPE_CHECKING:
@@ -168,12 +164,7 @@ def killed_in_flight(project: Project, tmp_path: Path) -> Run:
     project.prompt("adds", f"if {first}; then {ADDS}; else echo half >half; {gate.script}; fi")
     with grinding(project) as live:
         gate.wait()
-        runner = live.runner()
-        live.process.kill()
-        live.process.wait()
-        with suppress(ProcessLookupError):
-            os.kill(runner, signal.SIGKILL)
-        wait_until(lambda: proctree.alive([runner]) == [])
+        live.kill()
     return the_run(project)
 
 

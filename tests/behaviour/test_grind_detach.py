@@ -20,7 +20,7 @@ from pitboss import proctree
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
 from tests.support.cli import COMMAND, PATIENCE_S, Done, Project, wait_until
-from tests.support.runs import Gate, Run, configure, the_run
+from tests.support.runs import Gate, Run, configure, kill_both, the_run
 from tests.support.tmux import command, terminal
 
 if TYPE_CHECKING:
@@ -237,9 +237,10 @@ def test_a_detached_run_that_is_killed_is_resumed_detached(scene: Scene, victims
     run_id_of(scene.project.pitboss("grind", "--detach", "--max-iterations", "5"))
     scene.gate.wait()
     guardian, runner = scene.guardian(), scene.runner()
-    if victims != "runner":
-        os.kill(guardian, signal.SIGKILL)
-    os.kill(runner, signal.SIGKILL)
+    if victims == "runner":
+        os.kill(runner, signal.SIGKILL)
+    else:
+        kill_both(guardian, runner)
     run = scene.over()
     log = run.folder / "runner.log"
     if victims == "runner":

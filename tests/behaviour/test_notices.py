@@ -15,7 +15,7 @@ import pytest
 from tests.support.cli import COMMAND, PATIENCE_S, Project, wait_until
 from tests.support.extras import hide
 from tests.support.notices import Service, hanging, mail_server, refusing, service
-from tests.support.runs import Gate, Live, configure, grinding, the_run
+from tests.support.runs import Gate, configure, grinding, the_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -251,12 +251,6 @@ def test_a_heartbeat_goes_on_through_a_pause_and_its_end_is_told(
     assert got.got[-1].path == f"{beats}/end"
 
 
-def kill(live: Live, *pids: int) -> None:
-    for pid in pids:
-        os.kill(pid, signal.SIGKILL)
-    live.process.wait(PATIENCE_S)
-
-
 def test_a_killed_runner_is_told_of_by_its_guardian_and_its_heartbeat_falls_silent(
     project: Project, got: Service, tmp_path: Path
 ) -> None:
@@ -267,7 +261,8 @@ def test_a_killed_runner_is_told_of_by_its_guardian_and_its_heartbeat_falls_sile
     with grinding(project) as live:
         gate.wait()
         wait_until(lambda: len(got.at(f"/{SECRET}/beat")) >= 2)
-        kill(live, live.runner())
+        os.kill(live.runner(), signal.SIGKILL)
+        live.ended()
     (told,) = texts(got)
     run = the_run(project).run_id
     assert told.splitlines()[:2] == [
@@ -286,7 +281,7 @@ def test_a_run_killed_with_its_guardian_says_nothing_more(
     with grinding(project) as live:
         gate.wait()
         wait_until(lambda: len(got.at(f"/{SECRET}/beat")) >= 2)
-        kill(live, live.process.pid, live.runner())
+        live.kill()
     wait_until(lambda: project.pitboss("doctor").out.count("no run is live") == 1)
     assert texts(got) == []
 

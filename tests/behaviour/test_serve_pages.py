@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shutil
 import signal
@@ -325,10 +324,7 @@ def test_viewers_that_are_stopped_or_killed_are_nothing_to_a_run_that_is_killed_
                 until(others, "alpha", "flights")
                 stopped.process.send_signal(signal.SIGSTOP)
                 killed.process.kill()
-                runner = live.runner()
-                live.process.kill()
-                os.kill(runner, signal.SIGKILL)
-                live.process.wait(60)
+                live.kill()
                 gate.open()
                 done = project.pitboss("grind", "--resume")
                 assert done.code == 3, done

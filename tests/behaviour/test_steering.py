@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pitboss import proctree
 from tests.support.cli import Done, Project, wait_until
 from tests.support.runs import Gate, Run, configure, grinding, the_run
 
@@ -144,11 +143,7 @@ class TestPause:
     ) -> None:
         with grinding(project) as live:
             run = paused_with_nothing_in_flight(project, gate)
-            runner = live.runner()
-            live.send(signal.SIGKILL)
-            os.kill(runner, signal.SIGKILL)
-            live.ended()
-            wait_until(lambda: proctree.alive([runner]) == [])
+            live.kill()
         assert (status(project)["condition"], status(project)["paused"]) == ("crashed", False)
         with grinding(project, "--resume", "--max-iterations", "3") as live:
             assert live.ended().code == 3
@@ -239,11 +234,7 @@ class TestBudget:
         with grinding(project) as live:
             gate.wait()
             said(project.pitboss("budget", "--max-iterations", "2"))
-            runner = live.runner()
-            live.send(signal.SIGKILL)
-            os.kill(runner, signal.SIGKILL)
-            live.ended()
-            wait_until(lambda: proctree.alive([runner]) == [])
+            live.kill()
         gate.open()
         with grinding(project, "--resume") as live:
             assert live.ended().code == 3

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +13,18 @@ from pitboss import proctree
 from tests.support.cli import COMMAND, PATIENCE_S, Done, Project, wait_until
 
 if TYPE_CHECKING:
-    import signal
     from collections.abc import Iterator
     from pathlib import Path
 
 NOT_TOLD = ("run_id", "started_at", "ended_at", "transcript_path", "commit", "rescue")
 """What differs from run to run; `facts` leaves it out."""
+
+
+def kill_both(guardian: int, runner: int) -> None:
+    """Kill a run's processes as one: a runner that hears of its guardian's end first would stop in good order."""
+    os.kill(runner, signal.SIGSTOP)
+    for pid in (guardian, runner):
+        os.kill(pid, signal.SIGKILL)
 
 
 class Run:
@@ -139,6 +147,13 @@ class Live:
     def send(self, signum: signal.Signals) -> None:
         """Signal the process the user knows of."""
         self.process.send_signal(signum)
+
+    def kill(self) -> None:
+        """Kill all of it, and wait until it is gone."""
+        runner = self.runner()
+        kill_both(self.process.pid, runner)
+        self.process.wait(PATIENCE_S)
+        wait_until(lambda: proctree.alive([runner]) == [])
 
     def ended(self) -> Done:
         """Wait for its end."""
