@@ -2,11 +2,12 @@
 
 The scheduler, the connections, the runner, its log and its git are real; the workers are simulated, many to a process,
 with agents that only sleep: the longer the more workers there are, so that as many sessions end in a second, one after
-another from the beginning.
+another from the beginning. Counted is while every worker has a session, so that as many begin as end.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -24,16 +25,22 @@ from pitboss.core.session import SessionStatus
 from pitboss.store.log import iter_records
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
     from pitboss.store.paths import RunPaths
 
 FEW, MANY = 10, 1000
 PROCESSES = 2
 SESSIONS_A_SECOND = 25
-SESSIONS = {FEW: 1100, MANY: 2000}
-COUNTED = (100, 1000)
-"""From which record on, and up to which one, the runner's processor time counts: every worker is busy meanwhile."""
+EARLIEST, LATEST = 100, 600
+"""Between which records the runner's processor time begins to count: as soon as every worker is busy."""
+
+COUNTED = 600
+"""How many records it then counts for. A crowd takes a while to begin, and counts with those that end there."""
+
+SPARE = 50
+BUSY = 0.95
+"""Of the workers; some sessions have just ended at any moment."""
 
 FLAT_LIMIT = 1.1
 MOST_MB = 300.0
@@ -66,7 +73,8 @@ def measure(scratch: Path) -> list[Figure]:
 
 def _run(place: Path, workers: int) -> Usage:
     """One run; returns the processor time of one of its sessions, and the peak of its memory."""
-    say(f"{SESSIONS[workers]} sessions on {workers} simulated workers")
+    sessions = LATEST + COUNTED + workers + SPARE
+    say(f"{sessions} sessions on {workers} simulated workers")
     repository = make_repository(place / "repository", files=FILES, agent=CHANGES_NOTHING, prompt=SHARED)
     with started_scheduler(place) as (address, start):
         share, agent_s = workers // PROCESSES, workers / SESSIONS_A_SECOND
@@ -74,22 +82,27 @@ def _run(place: Path, workers: int) -> Usage:
             asked = map(str, (address, first, share, agent_s, SESSIONS_A_SECOND))
             start([sys.executable, "-m", "bench.simulated_workers", *asked])
         await_workers(address, workers)
-        command = grind("--max-iterations", str(SESSIONS[workers]), "--workers", address)
+        command = grind("--max-iterations", str(sessions), "--workers", address)
         run = subprocess.Popen(command, cwd=repository, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        before, after = (_used_at(run, repository, nth) for nth in COUNTED)
+        _await(run, lambda: _records(repository) >= EARLIEST)
+        _await(run, lambda: _in_flight(repository) >= BUSY * workers)
+        first, before = _records(repository), _used(run.pid)
+        if first > LATEST:
+            raise RuntimeError(f"not every worker is busy when {LATEST} sessions have ended")
+        _await(run, lambda: _records(repository) >= first + COUNTED)
+        last, after = _records(repository), _used(run.pid)
         code = run.wait()
-    _check(paths_of(repository), SESSIONS[workers], code)
-    return Usage((after.cpu_s - before.cpu_s) / (COUNTED[1] - COUNTED[0]), after.peak_mb)
+    _check(paths_of(repository), sessions, code)
+    return Usage((after.cpu_s - before.cpu_s) / (last - first), after.peak_mb)
 
 
-def _used_at(run: subprocess.Popen[bytes], repository: Path, nth: int) -> Usage:
-    """What the run has used when its `nth` record is written. Raises RuntimeError if it never is."""
+def _await(run: subprocess.Popen[bytes], what: Callable[[], bool]) -> None:
+    """Wait for something that the run will do. Raises RuntimeError if it ends before that, or takes too long."""
     deadline = time.monotonic() + PATIENCE_S
-    while _records(repository) < nth:
+    while not what():
         if run.poll() is not None or time.monotonic() > deadline:
-            raise RuntimeError(f"the run has not got to session {nth}")
+            raise RuntimeError("the run does not get so far")
         time.sleep(LOOK_S)
-    return _used([run.pid, *proctree.descendants(run.pid)])
 
 
 def _records(repository: Path) -> int:
@@ -99,9 +112,14 @@ def _records(repository: Path) -> int:
         return 0
 
 
-def _used(pids: Sequence[int]) -> Usage:
+def _in_flight(repository: Path) -> int:
+    return len(json.loads(paths_of(repository).state.read_bytes())["in_flight"])
+
+
+def _used(run: int) -> Usage:
+    """What the process `run` and all below it have used."""
     ticks, peak_kb = 0, 0
-    for pid in pids:
+    for pid in (run, *proctree.descendants(run)):
         try:
             stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             status = Path(f"/proc/{pid}/status").read_text()
