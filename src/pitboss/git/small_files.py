@@ -60,6 +60,6 @@ def content_of(file: Path) -> bytes:
 def text_of(file: Path) -> str:
     """One of git's small files as text; empty if it cannot be read or is not a regular file."""
     try:
-        return os.fsdecode(file.read_bytes()) if file.is_file() else ""
+        return os.fsdecode(read_file(file)[0]) if stat.S_ISREG(file.stat().st_mode) else ""
     except OSError:
         return ""
