@@ -11,7 +11,14 @@ import pytest
 
 from pitboss.git.packs import pack, unpack
 from pitboss.git.repo import Repo
-from pitboss.git.small_packs import MOST_BYTES, MOST_COMMITS, MOST_OBJECTS, small_pack, take_small_pack
+from pitboss.git.small_packs import (
+    MOST_BYTES,
+    MOST_COMMITS,
+    MOST_OBJECTS,
+    MOST_TAKEN,
+    small_pack,
+    take_small_pack,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -123,9 +130,7 @@ def test_whatever_changes_arrives(here: Repo, there: Repo, seed: int) -> None:
         ]
         tip = commit(here, "\n".join(lines))
         if chance.random() < 0.6:
-            small = small_pack(here, [tip], [known])
-            assert small is not None
-            assert take_small_pack(there, small)
+            unpack(there, pack(here, [tip], [known]))
             check_whole(here, there, tip)
             known = tip
 
@@ -143,6 +148,15 @@ def test_what_is_more_or_larger_is_left_to_git(here: Repo, there: Repo) -> None:
     for known in (large, many):
         unpack(there, pack(here, [known], [base]))
     unpack(there, pack(here, [tip], [many]))
+    check_whole(here, there, tip)
+
+
+def test_more_objects_than_are_soon_written_are_taken_by_git(here: Repo, there: Repo) -> None:
+    base, tip = head(here), commit(here, f"for n in $(seq {MOST_TAKEN}); do echo $n > many-$n; done")
+    small = small_pack(here, [tip], [base])
+    assert small is not None
+    assert not take_small_pack(there, small)
+    unpack(there, pack(here, [tip], [base]))
     check_whole(here, there, tip)
 
 
