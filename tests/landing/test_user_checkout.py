@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.git.repo import Repo
+from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.user_checkout import RescueLabel, UserCheckout
 
 if TYPE_CHECKING:
@@ -32,11 +33,11 @@ class World:
         done = subprocess.run(["git", *who, *args], cwd=self.root, check=True, capture_output=True)
         return done.stdout.decode().strip()
 
-    def commit(self, name: str) -> str:
+    def commit(self, name: str, *how: str) -> str:
         (self.root / f"{name}.big").write_text(f"{name}\n")
         (self.root / ".gitattributes").write_text("*.big filter=big\n")
         self.git("add", "--all")
-        self.git("commit", "-q", "-m", name)
+        self.git("commit", "-q", "-m", name, *how)
         return self.git("rev-parse", "HEAD")
 
     @property
@@ -62,3 +63,21 @@ def test_a_checkout_that_cannot_be_written_leaves_what_has_landed_since_on_the_b
     assert world.checkout.follow(world.second, world.third, label) == ()
     assert world.git("rev-parse", "HEAD") == world.third
     assert world.files == ["first.big", "second.big", "third.big"]
+
+
+@pytest.mark.parametrize("how", ["update-ref HEAD", "reset --quiet --hard"])
+def test_a_checkout_that_has_yet_to_follow_does_so_when_what_others_did_to_the_branch_is_undone(
+    world: World, how: str
+) -> None:
+    world.git("reset", "--quiet", "--hard", world.third)
+    landing = world.commit("fourth")
+    amended = world.commit("fifth", "--amend")
+    world.git("reset", "--quiet", "--hard", world.third)
+    branch = RunBranch(Repo.discover(world.root), BRANCH, checked_out=True)
+    assert branch.tip == world.third
+    branch.advance(landing, 4)  # from elsewhere: files and index are still those of the third
+    world.git(*how.split(), amended)
+    assert branch.reconcile(RescueLabel.of(RUN, 5, "chore"))
+    assert world.git("rev-parse", "HEAD") == landing
+    assert world.git("status", "--porcelain") == ""
+    assert world.files == ["first.big", "fourth.big", "second.big", "third.big"]

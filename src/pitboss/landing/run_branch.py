@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,7 @@ from pitboss.landing.straight_line import StraightLine
 from pitboss.landing.user_checkout import UserCheckout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pitboss.core.session import Assignment
@@ -177,9 +178,16 @@ class RunBranch:
             return ()
         loose = commits.outside(self._repo, [found], known)
         refs = rescue_refs.keep(self._repo, label.run_id, label.seq, loose, why=str(Reason.HISTORY_REWRITTEN))
-        with self._following:
-            self._take_behind()
-            return (self._checkout.follow(found, known, label) if self._checkout else ()) or refs
+        return self._bring_back(found, label) or refs
+
+    def _bring_back(self, found: str, label: RescueLabel) -> tuple[str, ...]:
+        """Bring the user's checkout to the tip, from which others had moved the branch to `found`."""
+        if self._checkout is None:
+            return ()
+        with self._catching_up() as (behind, tip):
+            if behind is None:
+                return self._checkout.follow(found, tip, label)
+            return self._checkout.resume(tip, label)  # it may be where it was, or where they brought it
 
     def _put_back(self, commit: str) -> None:
         order = (*NO_HOOKS, "update-ref", "--create-reflog", "-m", "pitboss: put back", self.ref, commit)
@@ -217,11 +225,20 @@ class RunBranch:
             self._behind = _Behind(behind.at, adds=behind.adds or adds)
             self._tip = new
 
-    def _take_behind(self) -> tuple[_Behind | None, str]:
-        """Where the user's checkout is if it has to follow, and the tip; whoever asks brings it there."""
-        with self._noting:
-            behind, self._behind = self._behind, None
-            return behind, self.tip
+    @contextmanager
+    def _catching_up(self) -> Iterator[tuple[_Behind | None, str]]:
+        """Where the user's checkout is if it has to follow, and the tip: in here, the caller brings it there."""
+        with self._following:
+            with self._noting:
+                behind, self._behind = self._behind, None
+                tip = self.tip
+            try:
+                yield behind, tip
+            except BaseException:
+                if behind is not None:
+                    with self._noting:
+                        self._behind = _Behind(behind.at, adds=True)
+                raise
 
     def follow(self, label: RescueLabel) -> tuple[str, ...]:
         """Bring the user's checkout to the tip, unless another thread has just done so for several landings at once.
@@ -231,16 +248,8 @@ class RunBranch:
         """
         if self._checkout is None:
             return ()
-        with self._following:
-            behind, tip = self._take_behind()
-            if behind is None:
-                return ()
-            try:
-                return self._checkout.follow(behind.at, tip, label, adds=behind.adds)
-            except BaseException:
-                with self._noting:
-                    self._behind = _Behind(behind.at, adds=True)
-                raise
+        with self._catching_up() as (behind, tip):
+            return self._checkout.follow(behind.at, tip, label, adds=behind.adds) if behind else ()
 
     def _move(self, old: str, new: str, reflog: str) -> None:
         """Move the branch and delete finished ones, in one call. Raises GitError unless it was moved."""
@@ -260,9 +269,8 @@ class RunBranch:
 
         Returns what `advance` does. Raises GitError.
         """
-        with self._following:
-            self._take_behind()
-            return self._checkout.resume(self.tip, label) if self._checkout else ()
+        with self._catching_up() as (_, tip):
+            return self._checkout.resume(tip, label) if self._checkout else ()
 
     def retry_checkout(self, label: RescueLabel, *, wait_s: float) -> None:
         """Bring the user's checkout to the tip, if the user's own git kept it from following.
