@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
     from pitboss.landing.site import Site
 
+_DELETING = 2
+"""How many threads delete: more would compete for Python's lock."""
 T = TypeVar("T")
 
 
@@ -110,7 +112,10 @@ class SlotPool:
         site = self._site
         settled = Settled(last_seq=self._last_seq, commits=(site.branch.tip,))
         gone = self._discard()
-        deleting = _begin(delete_discarded, [[each.place for each in gone.values()]] if gone else [])
+        places = [each.place for each in gone.values()]
+        deleting = _begin(
+            delete_discarded, [share for nth in range(_DELETING) if (share := places[nth::_DELETING])]
+        )
         try:
             for slot in self._slots.values():
                 if slot not in gone:
