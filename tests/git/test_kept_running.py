@@ -110,6 +110,20 @@ def test_trees_are_written_in_one_go(repo: Repo) -> None:
     assert repo.kept_running.write_trees(contents) == names
 
 
+def test_what_was_in_a_pack_that_is_gone_is_written(repo: Repo) -> None:
+    kept, content = repo.kept_running, b"1\n"
+    assert kept is not None
+    blob = repo.git("hash-object", "-w", "--stdin", stdin=content).decode().strip()
+    repo.git("update-ref", "refs/held/blob", blob)
+    repo.git("gc", "--quiet", "--prune=now")
+    assert kept.write_objects("blob", [content]) == [blob]
+    repo.git("update-ref", "-d", "refs/held/blob")
+    repo.git("gc", "--quiet", "--prune=now")
+    assert repo.run("cat-file", "-e", blob, ok=(1,)).code == 1
+    assert kept.write_objects("blob", [content]) == [blob]
+    assert repo.line("cat-file", "-t", blob) == "blob"
+
+
 def test_without_them_git_is_started(repo: Repo) -> None:
     first = commit(repo, a="1\n")
     second = commit(repo, a="2\n")

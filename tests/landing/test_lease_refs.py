@@ -26,6 +26,7 @@ from pitboss.landing.lease_refs import (
     results,
 )
 from pitboss.landing.listing import session_refs
+from pitboss.landing.refs import lease_ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +80,16 @@ def test_the_blob_of_an_equal_lease_is_written_once_and_again_if_it_was_lost(rep
     gone = {TWO: oid(repo, "one").translate(str.maketrans("0123456789", "1234567890"))}
     acquire(repo, RUN, 3, TWO, written=gone)
     assert leases(repo, RUN) == {1: ONE, 2: ONE, 3: TWO}
+
+
+def test_no_lease_names_a_blob_that_somebody_has_pruned(repo: Repo) -> None:
+    written: dict[Lease, str] = {}
+    assert drop(repo, [acquire(repo, RUN, 1, ONE, written=written)])
+    repo.git("prune", "--expire=now")
+    acquire(repo, RUN, 2, ONE, written=written)
+    assert leases(repo, RUN) == {2: ONE}
+    repo.git("gc", "--quiet", "--prune=now")
+    assert drop(repo, [Made(lease_ref(RUN, 2), written[ONE])])
 
 
 def test_refs_that_this_process_made_are_dropped_at_once_or_not_at_all(repo: Repo) -> None:

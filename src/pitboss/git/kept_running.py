@@ -16,6 +16,7 @@ from pitboss.process.conversation import Conversation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
 _DIFF = ("git", "diff-tree", "--stdin", "-r", "-z", "--name-status", "--no-renames", "--always")
 _READ = ("git", "cat-file", "--batch")
@@ -25,10 +26,12 @@ _OID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 class KeptRunning:
-    """The processes for one repository, whose git calls have the environment `env`."""
+    """The processes for one repository: `env` is that of its git calls, `packs` the folder of its packs."""
 
-    def __init__(self, env: Mapping[str, str]) -> None:
+    def __init__(self, env: Mapping[str, str], packs: Path) -> None:
         self._env = dict(env)
+        self._packs = packs
+        self._packs_changed_at: int | None = None
         self._person: bytes | None = None
         self._diffs = Conversation(_DIFF, env)
         self._reads = Conversation(_READ, env)
@@ -86,6 +89,7 @@ class KeptRunning:
         """The names under which git has written objects. It reads files, and these need no names."""
         if not hasattr(os, "memfd_create"):
             return None
+        self._renew_writers()
         with ExitStack() as held:
             places = [held.enter_context(_unnamed_file(content)) for content in contents]
             said = writer.ask(
@@ -95,10 +99,30 @@ class KeptRunning:
         is_clear = len(names) == len(contents) and all(map(_OID.fullmatch, names))
         return [name.decode() for name in names] if is_clear else None
 
+    def _renew_writers(self) -> None:
+        """End those who may know a pack that is gone: git writes no object that it takes for packed already."""
+        changed_at = _changed_at(self._packs)
+        if changed_at != self._packs_changed_at:
+            for each in self._writers:
+                each.close()
+            self._packs_changed_at = changed_at
+
+    @property
+    def _writers(self) -> tuple[Conversation, ...]:
+        return self._commits, self._trees, self._blobs
+
     def close(self) -> None:
         """End them."""
-        for each in (self._diffs, self._reads, self._commits, self._trees, self._blobs):
+        for each in (self._diffs, self._reads, *self._writers):
             each.close()
+
+
+def _changed_at(folder: Path) -> int:
+    """When a name in a folder last came or went, in nanoseconds since 1970; 0 if there is none."""
+    try:
+        return folder.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def _now() -> bytes:

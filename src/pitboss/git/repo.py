@@ -193,7 +193,7 @@ class Repo:
         """Keep git processes for questions that this tree and its linked worktrees ask often; the caller ends them."""
         from pitboss.git.kept_running import KeptRunning
 
-        self.kept_running = KeptRunning(self.pinned)
+        self.kept_running = KeptRunning(self.pinned, self.common_dir / "objects" / "pack")
         return self.kept_running
 
     def ask_in(self, folder: str, *args: str) -> Captured:

@@ -16,6 +16,7 @@ import msgspec
 from pitboss.core.leases import Lease
 from pitboss.errors import StorageError
 from pitboss.git.errors import GitError
+from pitboss.git.new_objects import content_of_new
 from pitboss.git.ref_changes import change_refs
 from pitboss.landing import rescue_refs
 from pitboss.landing.refs import LEASE_REFS, lease_ref, parse_lease, parse_result, result_ref, result_refs
@@ -68,7 +69,7 @@ def acquire(
     `written` are the blobs of leases that were written before: sessions on one worker have equal ones.
     Raises LeaseTaken if it is not the one, GitError if git fails otherwise.
     """
-    before = None if written is None else written.get(lease)
+    before = None if written is None else _still_there(repo, written.get(lease))
     made = Made(lease_ref(run_id, seq), before or _blob(repo, lease))
     order = f"create {made.ref} {made.oid}"
     if instead_of is not None:
@@ -81,9 +82,7 @@ def acquire(
                 f"session {seq} of {run_id} is leased to another attempt",
                 hint="is the run live somewhere else? `pitboss runs` lists what is",
             ) from None
-        if before is None:
-            raise
-        return acquire(repo, run_id, seq, lease, instead_of=instead_of)  # nobody kept that blob
+        raise
     if written is not None:
         written[lease] = made.oid
     return made
@@ -179,6 +178,11 @@ def _decoded(data: bytes) -> Lease | None:
 
 def _blob(repo: Repo, lease: Lease) -> str:
     return repo.git("hash-object", "-w", "--stdin", stdin=msgspec.json.encode(lease)).decode().strip()
+
+
+def _still_there(repo: Repo, blob: str | None) -> str | None:
+    """A blob that was written before, unless it may be gone: a git that is kept running would not look again."""
+    return blob if blob is not None and content_of_new(repo, blob) else None
 
 
 def _listed(repo: Repo, *patterns: str) -> list[tuple[str, str, str, int]]:
