@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import gc
 import os
+from typing import TYPE_CHECKING
 
 from pitboss import proctree
+from pitboss.process import conversation
 from pitboss.process.conversation import Conversation
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
 
 MARK = "TEST_CONVERSATION"
 
@@ -21,3 +28,16 @@ def test_it_ends_in_order_when_nobody_can_ask_it_any_more_not_even_itself() -> N
     del asked, cycle
     gc.collect()  # a warning is an error here
     assert proctree.carrying(mark, since=0) == []
+
+
+def test_one_that_does_not_answer_takes_its_lock_files_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / "lock"
+    hangs = f"trap 'rm {lock}; kill $!; exit' TERM; : >{lock}; sleep 60 & echo ready; while :; do wait; done"
+    asked = Conversation(("sh", "-c", hangs), os.environ)
+    assert asked.ask(b"are you?\n", is_whole=b"ready\n".__eq__)
+    assert lock.exists()
+    monkeypatch.setattr(conversation, "ANSWER_S", 0.0)
+    assert asked.ask(b"and now?\n", is_whole=b"ready\n".__eq__) is None
+    assert not lock.exists()

@@ -20,6 +20,8 @@ ANSWER_S = 10.0
 """How long an answer may take: whoever asks can always start the program for that one question."""
 
 FAREWELL_S = 1.0
+"""How long it gets to end once it has been told to."""
+
 _CHUNK = 64 * 1024
 
 
@@ -84,6 +86,9 @@ def _end(held: _Held, patience_s: float) -> None:
             child.stdin.close()
         with suppress(subprocess.TimeoutExpired):
             child.wait(patience_s)
+        child.terminate()  # it may hold lock files, which only it knows to be its own
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(FAREWELL_S)
         child.kill()
 
 
