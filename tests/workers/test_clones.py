@@ -82,6 +82,24 @@ def test_git_processes_of_a_run_end_once_it_had_no_session_for_a_while(clones: C
     clones.rest(idle_s=0.0)
 
 
+def test_sessions_that_begin_together_do_not_each_ask_git_for_what_is_not_there(
+    clones: Clones, tmp_path: Path
+) -> None:
+    asked = tmp_path / "asked"
+    with clones.run(begin()) as run:
+        run.repo.pinned["GIT_TRACE2_EVENT"] = str(asked)
+        assert run.has("1" * 40) == ()
+        starts = asked.read_text().count('"event":"start"')
+        assert (run.has("1" * 40), asked.read_text().count('"event":"start"')) == ((), starts)
+        commit(run)
+        tip = run.repo.commit_tree(
+            run.repo.git("write-tree").decode().strip(), parent="1" * 40, message="new"
+        )
+        run.know(tip, is_new=True)
+        assert run.has("1" * 40) == (tip,)
+        run.rest()
+
+
 def test_sessions_wait_while_the_clones_are_unused_and_they_are_not_while_one_is_there(
     clones: Clones,
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from contextlib import contextmanager
-from threading import Condition
+from threading import Condition, Lock
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -66,6 +66,9 @@ class RunHere:
         self.warnings: list[str] = []
         self._held: str | None = None
         self._known: str | None = None
+        self._lacking: set[str] = set()
+        """What was not here when git was asked: sessions that begin together need not each ask."""
+        self._asking = Lock()
         site = Site(
             repo=self.repo,
             branch=RunBranch(self.repo, self.branch, checked_out=False),
@@ -103,9 +106,11 @@ class RunHere:
 
     def has(self, commit: str) -> tuple[str, ...]:
         """What is here of what a session of `commit` needs: the latest that others needed, else that itself."""
-        if self._known is None:
-            self._known = self.repo.commit_id(f"refs/heads/{self.branch}") or self.repo.commit_id(commit)
-        return () if self._known is None else (self._known,)
+        with self._asking:
+            if self._known is None and commit not in self._lacking:
+                self._known = self.repo.commit_id(f"refs/heads/{self.branch}") or self.repo.commit_id(commit)
+                self._lacking.add(commit)
+            return () if self._known is None else (self._known,)
 
     def rescued(self, seq: int) -> tuple[str, ...]:
         """All commits of a session that are kept here, also by a process that was killed meanwhile."""
