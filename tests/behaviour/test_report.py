@@ -208,19 +208,23 @@ WHAT_IT_LOADS = """
 import sys
 from pathlib import Path
 from pitboss import app
-from pitboss.cli.shared import guarded, reporting
+from pitboss.cli.shared import guarded
 from pitboss.git.repo import Repo
+from pitboss.store.end_marker import note_live
 from pitboss.store.paths import RunPaths
 repo = Repo.discover(Path(sys.argv[1]))
 paths = RunPaths(repo.root, sys.argv[2])
-for step in (lambda: reporting.get_ready(paths), lambda: reporting.report_at_the_end(repo, paths)):
+note_live(paths)
+for step in (lambda: guarded.get_ready(paths), lambda: guarded.at_the_end(repo, paths)):
     before = set(sys.modules)
     step()
     print(*sorted(name for name in sys.modules.keys() - before if name.startswith("pitboss.")))
 """
 
 
-def test_whoever_got_ready_for_the_report_loads_nothing_more_for_it(project: Project, mixed: Run) -> None:
+def test_a_guardian_that_got_ready_loads_nothing_more_at_the_end_of_the_run(
+    project: Project, mixed: Run
+) -> None:
     ahead, at_the_end = finish(WHAT_IT_LOADS, project.root, mixed.run_id)
     assert {"pitboss.cli.shared.desk", "pitboss.screens.report.page"} <= set(ahead.split())
     assert at_the_end == ""

@@ -69,14 +69,10 @@ def run_guarded(
             throw_away(paths)
             try:
                 silent = background is None and draws_footer(json=as_json) and sys.stdout.isatty()
-                meanwhile = Meanwhile(silent=silent, get_ready=lambda: _get_ready(paths))
+                meanwhile = Meanwhile(silent=silent, get_ready=lambda: get_ready(paths))
                 return guarded(runner, run_id, resumable=lambda: is_folder(paths.root), meanwhile=meanwhile)
             finally:
-                if note_end(paths):
-                    from pitboss.store.past_copy import copy_past
-
-                    copy_past(paths)
-                    said = _report(repo, paths)
+                said = at_the_end(repo, paths)
     finally:
         if said:
             _tell(said, background)
@@ -103,23 +99,31 @@ def _files(paths: RunPaths, *, as_json: bool, started: bool) -> Iterator[Outlet[
         yield JsonProgress(paths)
 
 
-def _get_ready(paths: RunPaths) -> bool:
-    """Load what the report takes, so that the end of a run of some length need not wait for it.
+def get_ready(paths: RunPaths) -> bool:
+    """Load what `at_the_end` takes, so that a run of some length need not wait for it, nor find another pitboss there.
 
-    False if there may be none: until the run has begun, it may be refused.
+    False if nothing may come of it: until the run has begun, it may be refused.
     """
     if not is_noted_live(paths):
         return False
-    from pitboss.cli.shared.reporting import get_ready
+    from pitboss.cli.shared import reporting
+    from pitboss.store import past_copy  # noqa: F401
 
-    get_ready(paths)
+    reporting.get_ready(paths)
     return True
 
 
-def _report(repo: Repo, paths: RunPaths) -> str:
-    """Write the report while the run's files are still nobody else's; returns what to say of it."""
-    from pitboss.cli.shared.reporting import report_at_the_end
+def at_the_end(repo: Repo, paths: RunPaths) -> str:
+    """Copy the run, and write the report, while its files are still nobody else's; returns what to say of it.
 
+    Nothing if it had not begun.
+    """
+    if not note_end(paths):
+        return ""
+    from pitboss.cli.shared.reporting import report_at_the_end
+    from pitboss.store.past_copy import copy_past
+
+    copy_past(paths)
     return report_at_the_end(repo, paths)
 
 
