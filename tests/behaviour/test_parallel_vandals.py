@@ -149,3 +149,19 @@ def test_every_commit_that_a_record_names_is_on_the_run_branch(scene: Scene) -> 
     for record in scene.run.records:
         if record["commit"]:
             scene.project.git("merge-base", "--is-ancestor", record["commit"], scene.run.branch)
+
+
+@pytest.mark.parametrize("mode", ["in-place", "worktree"])
+def test_what_has_landed_stays_on_the_run_branch_though_the_last_session_rewinds_it_and_fails(
+    tmp_path: Path, mode: str
+) -> None:
+    project = Project.create(tmp_path / "repo")
+    configure(project, grind=f'mode = "{mode}"')
+    until_it_landed = f"until git cat-file -e {RUN_BRANCH}:work.txt; do sleep 0.1; done"
+    rewinds = f"{until_it_landed}; git update-ref {RUN_BRANCH} main; exit 1"
+    for name, script in {"works": "echo work >work.txt", "rewinds": rewinds}.items():
+        project.prompt(name, script, max_runs=1, parallel_safe=True)
+    assert project.pitboss("grind", "--max-parallel", "2").code == 1
+    run = the_run(project)
+    assert project.git("rev-parse", run.branch).strip() == run.record("works")["commit"]
+    assert project.git("status", "--porcelain") == ""

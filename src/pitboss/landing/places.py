@@ -103,10 +103,14 @@ class GitPlaces:
 
         Raises GitError, and StartError if the user's tree cannot be brought to the run branch's tip.
         """
-        self._pool.close()
+        label = RescueLabel.of(self._site.run_id, 0, "the run")
+        try:
+            self._branch.settle(label)
+        finally:
+            self._pool.close()
         if not self._branch.checked_out:
             remove_worktree(self._repo, self._site.run_id, str(self._site.paths.worktrees / HOLD))
-        self._branch.retry_checkout(RescueLabel.of(self._site.run_id, 0, "the run"), wait_s=WAIT_S)
+        self._branch.retry_checkout(label, wait_s=WAIT_S)
 
     def reserve(self, seq: int, *, in_slot: bool) -> Location:
         """Choose the place of session `seq`; nothing is created yet. Raises GitError."""
