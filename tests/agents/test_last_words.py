@@ -154,6 +154,15 @@ def test_what_is_only_complained_of_on_stderr_names_the_failure(
     assert (verdict.reason or "").partition(":")[0] == reason
 
 
+@pytest.mark.parametrize("word", ["Terminated", "Killed", "Hangup", "Broken pipe", "Aborted"])
+@pytest.mark.parametrize("backend", ["acp", "claude_code", "codex", "copilot", "gemini", "opencode", "qwen"])
+def test_what_a_shell_says_of_a_program_that_a_signal_ended_is_no_trouble_of_the_service(
+    backend: str, word: str
+) -> None:
+    verdict = read(backend).verdict(AgentExit(code=137, complaints=f"{word}\n".encode()))
+    assert verdict.reason == f"exit_code: 137: {word}"
+
+
 @pytest.mark.parametrize("event_of_end", ["assistant.idle", "session.error"])
 def test_copilot_has_said_its_last_word_until_it_begins_another_turn(event_of_end: str) -> None:
     reader = read("copilot", WORDS["copilot"], event(event_of_end, message="no"))
