@@ -165,3 +165,15 @@ def test_what_has_landed_stays_on_the_run_branch_though_the_last_session_rewinds
     run = the_run(project)
     assert project.git("rev-parse", run.branch).strip() == run.record("works")["commit"]
     assert project.git("status", "--porcelain") == ""
+
+
+def test_so_does_what_landed_before_the_run_was_resumed(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    configure(project, grind='mode = "worktree"')
+    rewinds = f"git update-ref {RUN_BRANCH} main; exit 1"
+    for name, script in {"first": "echo work >work.txt", "second": rewinds}.items():
+        project.prompt(name, script, max_runs=1, parallel_safe=True)
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    assert project.pitboss("grind", "--resume", "--max-iterations", "2").code == 3
+    run = the_run(project)
+    assert project.git("rev-parse", run.branch).strip() == run.record("first")["commit"]

@@ -105,7 +105,8 @@ class GitPlaces:
         """
         label = RescueLabel.of(self._site.run_id, 0, "the run")
         try:
-            self._branch.settle(label)
+            if self._pool.is_used or self._branch.has_advanced:
+                self._branch.reconcile(label)  # for those who ended after the last landing
         finally:
             self._pool.close()
         if not self._branch.checked_out:

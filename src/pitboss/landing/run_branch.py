@@ -58,7 +58,8 @@ class RunBranch:
         self._tip: str | None = None
         self._tree: tuple[str, str] | None = None
         self._line = StraightLine()
-        self._has_advanced = False
+        self.has_advanced = False
+        """Whether sessions have landed from elsewhere."""
         self._changes: DisjointChanges | None = None
         self._noting = Lock()
         self._following = Lock()
@@ -181,10 +182,6 @@ class RunBranch:
         refs = rescue_refs.keep(self._repo, label.run_id, label.seq, loose, why=str(Reason.HISTORY_REWRITTEN))
         return self._bring_back(found, label) or refs
 
-    def settle(self, label: RescueLabel) -> tuple[str, ...]:
-        """The last session has ended: what others did since the last landing is seen to as by `reconcile`."""
-        return self.reconcile(label) if self._has_advanced else ()
-
     def _bring_back(self, found: str, label: RescueLabel) -> tuple[str, ...]:
         """Bring the user's checkout to the tip, from which others had moved the branch to `found`."""
         if self._checkout is None:
@@ -217,7 +214,7 @@ class RunBranch:
             if self._repo.commit_id(self.ref) == old:
                 raise
             raise BranchMoved from error
-        self._has_advanced = True
+        self.has_advanced = True
         self._note(old, new, adds=adds)
         made = read_new(self._repo, new)
         if made is not None:

@@ -48,6 +48,11 @@ class SlotPool:
         """The folder of a slot, named as in an assignment: relative to the run directory."""
         return self._site.paths.working_copy(worktree)
 
+    @property
+    def is_used(self) -> bool:
+        """Whether any session has worked in a slot."""
+        return bool(self._slots)
+
     def reserve(self) -> str:
         """Take the first free slot; so far it is only a name."""
         nth = 1
