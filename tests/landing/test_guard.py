@@ -16,6 +16,7 @@ import pytest
 from pitboss.git.errors import RepositoryGone
 from pitboss.git.repo import Repo
 from pitboss.landing.guard import FOLDER, Guard
+from pitboss.store.backup import kept_in_git
 from tests.support.cli import wait_until
 
 FOR_EVER, NEVER = float("inf"), float("-inf")
@@ -60,6 +61,28 @@ def test_a_config_is_put_back_once_and_the_other_version_kept(scene: Scene) -> N
     assert told == f"git's config was put back: it set core.worktree; kept as {kept}"
     assert (scene.config.read_bytes(), kept.read_bytes()) == (scene.users, theirs)
     assert scene.guard.check() == ()
+
+
+@pytest.mark.parametrize(
+    ("replaced", "told"),
+    [(".git", ["the git directory was replaced by a copy of it"]), (".git/objects", []), (".git/refs", [])],
+)
+def test_a_new_folder_is_not_taken_for_one_that_is_gone_though_it_has_its_number(
+    scene: Scene, replaced: str, told: list[str]
+) -> None:
+    """Many file systems give a number to the next folder as soon as the one that had it is gone."""
+    (scene.root / ".git" / kept_in_git(scene.run.name)).mkdir(parents=True)
+    place, copy = scene.root / replaced, scene.root / "copy"
+    shutil.copytree(place, copy, symlinks=True)
+    shutil.rmtree(place)
+    copy.rename(place)
+    assert list(scene.guard.check()) == told
+    for name in ("objects", "refs"):
+        for nth in range(200):
+            (scene.root / f".git/{name}/{nth:03}").mkdir()
+    assert scene.guard.check() == ()
+    assert (scene.root / ".git/objects/pack").is_dir()
+    assert (scene.root / ".git/refs/heads").is_dir()
 
 
 def test_a_config_that_changes_again_during_a_look_is_looked_at_again(scene: Scene) -> None:

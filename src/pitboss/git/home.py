@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import weakref
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -109,6 +110,21 @@ class Home:
 
     def _is_copy(self, place: Path) -> bool:
         return bool(self._mark) and (place / self._mark).is_dir() and is_head(content_of(place / "HEAD"))
+
+
+class HeldFolder:
+    """A folder at `path`, held on to: until this is forgotten, no other folder can get its number."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.identity: tuple[int, int] | None = None
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            return
+        weakref.finalize(self, os.close, descriptor).atexit = False
+        found = os.fstat(descriptor)
+        self.identity = found.st_dev, found.st_ino
 
 
 def move_back(place: Path, home: Path, set_aside: SetAside) -> list[Path]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitboss.git.errors import RepositoryGone
-from pitboss.git.home import Home, folders_in, identity_of, move_back
+from pitboss.git.home import HeldFolder, Home, folders_in, identity_of, move_back
 from pitboss.git.small_files import content_of, is_head, led_to
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ class Layout:
         self._on_the_way = (*own, *shared)
         self._stand_ins: list[Path] = []
         self._links: frozenset[Path] = frozenset()
-        self._main = {name: repo.common_dir / name for name in _MAIN}
-        self._main_was: dict[str, tuple[int, int] | None] = {}
+        self._main: tuple[HeldFolder, ...] = ()
         self._head: bytes = b""
 
     def begin(self) -> None:
@@ -49,8 +48,11 @@ class Layout:
         for home in self._homes:
             home.begin()
         self._links = frozenset(self._find_links())
-        self._main_was = {name: identity_of(place) for name, place in self._main.items()}
+        self._hold_main()
         self._head = content_of(self._repo.inside("HEAD"))
+
+    def _hold_main(self) -> None:
+        self._main = tuple(HeldFolder(self._repo.common_dir / name) for name in _MAIN)
 
     def check(self, set_aside: SetAside) -> Iterator[str]:
         """Undo damage: a git directory that was moved, links that appeared in it, a HEAD that names nothing.
@@ -60,8 +62,8 @@ class Layout:
         for home in self._homes:
             if not home.is_in_place():
                 yield self._move_back(home, set_aside)
-        for name, was in self._main_was.items():
-            yield from self._move_main_back(name, was, set_aside)
+        for folder in self._main:
+            yield from self._move_main_back(folder, set_aside)
         for link in self._find_links():
             if link not in self._links:
                 yield self._remove(link, set_aside)
@@ -94,16 +96,16 @@ class Layout:
         self._stand_ins += folders
         kept = f"; what had taken its place is kept as {', '.join(map(str, folders))}" if folders else ""
         if place == home.path:
+            self._hold_main()
             return "the git directory was replaced by a copy of it"
         return f"the git directory had been moved to {place}, and was moved back{kept}"
 
-    def _move_main_back(self, name: str, was: tuple[int, int] | None, set_aside: SetAside) -> Iterator[str]:
+    def _move_main_back(self, folder: HeldFolder, set_aside: SetAside) -> Iterator[str]:
         """Put back a folder that was exchanged for a link if git had made another in its place just before."""
-        place = self._main[name]
-        now = identity_of(place)
-        if now in (was, None):
+        place, name = folder.path, folder.path.name
+        if folder.identity is None or identity_of(place) in (folder.identity, None):
             return
-        moved = next((found for found in folders_in(place) if identity_of(found) == was), None)
+        moved = next((found for found in folders_in(place) if identity_of(found) == folder.identity), None)
         if moved is None:
             return  # a new one, or the link is yet to come
         for stand_in in move_back(moved, place, set_aside):
