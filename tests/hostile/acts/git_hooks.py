@@ -23,12 +23,12 @@ ACTS = {
         modes=(WORKTREE, PARALLEL),
     ),
     "ignored-and-taken-away": Act(
-        f'{_BAD}; rm -rf .husky/_ "$REPO/.husky/_"',
+        f'{_BAD}; until rm -rf .husky/_ "$REPO/.husky/_"; do :; done',
         before=f"{_IGNORED}{_COMMITTED}.husky/_",
         **_REFUSED,  # type: ignore[arg-type]
     ),
     "taken-away": Act(
-        f'{_BAD}; rm -r "$REPO/.git/hooks"',
+        f'{_BAD}; until rm -rf "$REPO/.git/hooks"; do :; done',  # a neighbour's session puts it back meanwhile
         before=_HOOK.format(".git/hooks"),
         told="hooks/pre-commit was put back",
         **_REFUSED,  # type: ignore[arg-type]
