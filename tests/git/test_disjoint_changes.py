@@ -339,12 +339,12 @@ def test_a_tree_that_git_would_write_differently_is_left_to_git(repo: Repo) -> N
     old, new = (bytes.fromhex(oid) for oid in blobs)
     sides = ((old, old), (new, old), (old, new))
     good = [b"100644 a\0%s100644 b\0%s" % pair for pair in sides]
-    trees = kept.write_trees(good)
+    trees = kept.write_objects("tree", good)
     assert trees is not None
     commits = [repo.line("commit-tree", "-m", "made", tree) for tree in trees]
     assert DisjointChanges(repo).merge(commits[0], commits[1], commits[2])
     for entries in (b"100664 a\0%s100644 b\0%s", b"100644 b\0%s100644 a\0%s", b"100644 a\0%s40000 a\0%s"):
-        trees = kept.write_trees([entries % pair for pair in sides])
+        trees = kept.write_objects("tree", [entries % pair for pair in sides])
         if trees is None:
             continue  # a newer git refuses to write it
         commits = [repo.line("commit-tree", "-m", "made", tree) for tree in trees]

@@ -103,11 +103,11 @@ def test_trees_are_written_in_one_go(repo: Repo) -> None:
     blob = bytes.fromhex(repo.line("rev-parse", f"{first}:a"))
     contents = [b"100644 %s\0%s" % (name, blob) for name in (b"one", b"two", b"new\nline")]
     assert repo.kept_running is not None
-    names = repo.kept_running.write_trees(contents)
+    names = repo.kept_running.write_objects("tree", contents)
     assert names is not None
     assert [repo.git("cat-file", "tree", name) for name in names] == contents
-    assert repo.kept_running.write_trees([*contents, b"garbage"]) is None
-    assert repo.kept_running.write_trees(contents) == names
+    assert repo.kept_running.write_objects("tree", [*contents, b"garbage"]) is None
+    assert repo.kept_running.write_objects("tree", contents) == names
 
 
 def test_what_was_in_a_pack_that_is_gone_is_written(repo: Repo) -> None:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _DIFF = ("git", "diff-tree", "--stdin", "-r", "-z", "--name-status", "--no-renames", "--always")
 _READ = ("git", "cat-file", "--batch")
 _WRITE = ("git", "hash-object", "-w", "--no-filters", "--stdin-paths", "-t")
+_WRITTEN = ("commit", "tree", "blob")
 _KIND_AND_SIZE = re.compile(rb"[a-z]+ ([0-9]+)")
 _OID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
@@ -35,9 +36,7 @@ class KeptRunning:
         self._person: bytes | None = None
         self._diffs = Conversation(_DIFF, env)
         self._reads = Conversation(_READ, env)
-        self._commits = Conversation((*_WRITE, "commit"), env)
-        self._trees = Conversation((*_WRITE, "tree"), env)
-        self._blobs = Conversation((*_WRITE, "blob"), env)
+        self._writers = {kind: Conversation((*_WRITE, kind), env) for kind in _WRITTEN}
 
     def name_status(self, old: str, new: str) -> bytes | None:
         """What `git diff-tree -r -z --name-status --no-renames` says of two commits, by their full names."""
@@ -58,12 +57,17 @@ class KeptRunning:
 
     def write_objects(self, kind: str, contents: Sequence[bytes]) -> list[str] | None:
         """Write objects of that kind, given without headers, and return their names."""
-        writers = {"blob": self._blobs, "tree": self._trees, "commit": self._commits}
-        return self._written(writers[kind], contents)
-
-    def write_trees(self, contents: Sequence[bytes]) -> list[str] | None:
-        """Write trees, and return their names."""
-        return self._written(self._trees, contents)
+        if not hasattr(os, "memfd_create"):
+            return None
+        self._renew_writers()
+        with ExitStack() as held:  # git reads files, and these need no names
+            places = [held.enter_context(_unnamed_file(content)) for content in contents]
+            said = self._writers[kind].ask(
+                "".join(places).encode(), is_whole=lambda said: said.count(b"\n") == len(places)
+            )
+        names = (said or b"").split()
+        is_clear = len(names) == len(contents) and all(map(_OID.fullmatch, names))
+        return [name.decode() for name in names] if is_clear else None
 
     def write_commit(self, tree: str, parent: str, merged: str | None, message: str) -> str | None:
         """Write what `git commit-tree` would, given full names, and return the commit's name."""
@@ -75,7 +79,7 @@ class KeptRunning:
         who = b"%s %s" % (person, _now())
         head = [b"tree " + names[0], *(b"parent " + name for name in names[1:])]
         content = b"\n".join((*head, b"author " + who, b"committer " + who, b"", text))
-        written = self._written(self._commits, (content,))
+        written = self.write_objects("commit", (content,))
         return written[0] if written else None
 
     def _by_whom(self) -> bytes | None:
@@ -85,35 +89,17 @@ class KeptRunning:
             self._person = said.rpartition(b">")[0] + b">"
         return self._person if len(self._person) > 1 else None
 
-    def _written(self, writer: Conversation, contents: Sequence[bytes]) -> list[str] | None:
-        """The names under which git has written objects. It reads files, and these need no names."""
-        if not hasattr(os, "memfd_create"):
-            return None
-        self._renew_writers()
-        with ExitStack() as held:
-            places = [held.enter_context(_unnamed_file(content)) for content in contents]
-            said = writer.ask(
-                "".join(places).encode(), is_whole=lambda said: said.count(b"\n") == len(places)
-            )
-        names = (said or b"").split()
-        is_clear = len(names) == len(contents) and all(map(_OID.fullmatch, names))
-        return [name.decode() for name in names] if is_clear else None
-
     def _renew_writers(self) -> None:
         """End those who may know a pack that is gone: git writes no object that it takes for packed already."""
         changed_at = _changed_at(self._packs)
         if changed_at != self._packs_changed_at:
-            for each in self._writers:
+            for each in self._writers.values():
                 each.close()
             self._packs_changed_at = changed_at
 
-    @property
-    def _writers(self) -> tuple[Conversation, ...]:
-        return self._commits, self._trees, self._blobs
-
     def close(self) -> None:
         """End them."""
-        for each in (self._diffs, self._reads, *self._writers):
+        for each in (self._diffs, self._reads, *self._writers.values()):
             each.close()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pitboss.git.new_objects import content_of_new, is_named, name_of
-from pitboss.git.tree_entries import Entries, parse_tree, place_of, spell_tree
+from pitboss.git.new_objects import content_of, entries_of, name_of, tree_and_parents
+from pitboss.git.tree_entries import Entries, place_of, spell_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,7 +20,6 @@ LARGE = 256 * 1024
 """Bytes of a tree that git reads faster."""
 
 MOST_COMMITS = 1000
-_TREE = b"tree "
 
 
 class NewTree(NamedTuple):
@@ -51,22 +50,21 @@ class KnownTrees:
     def of_commit(self, commit: str) -> bytes | None:
         """The name of a commit's tree, in bytes; None if git has to be started for it."""
         if commit not in self._of_commits:
-            heading, _, content = self._read(commit).partition(b"\0")
-            tree = content[len(_TREE) : len(_TREE) + len(commit)]
-            if not heading.startswith(b"commit ") or not content.startswith(_TREE):
+            found = tree_and_parents(content_of(self._repo, commit))
+            if found is None:
                 return None
             while len(self._of_commits) >= MOST_COMMITS:
                 del self._of_commits[next(iter(self._of_commits))]
-            self._of_commits[commit] = bytes.fromhex(tree.decode())
+            self._of_commits[commit] = bytes.fromhex(found[0])
         return self._of_commits[commit]
 
     def entries(self, tree: bytes) -> Entries | None:
         """What is in a tree, given by its name in bytes; None if git has to be started for it."""
         known = self._entries.get(tree)
         if known is None:
-            heading, _, content = self._read(tree.hex()).partition(b"\0")
-            if heading.startswith(_TREE) and len(content) <= LARGE:
-                known = parse_tree(content, hash_bytes=len(tree))
+            data = content_of(self._repo, tree.hex())
+            if len(data) <= LARGE:
+                known = entries_of(data, digits=2 * len(tree))
             if known is not None:
                 self._remember(tree, known)
         return known
@@ -74,7 +72,7 @@ class KnownTrees:
     def write(self, trees: Sequence[NewTree]) -> bool:
         """Have git write trees; False if it has to be started for them."""
         kept, names = self._repo.kept_running, [tree.name.hex() for tree in trees]
-        if kept is None or kept.write_trees([tree.content for tree in trees]) != names:
+        if kept is None or kept.write_objects("tree", [tree.content for tree in trees]) != names:
             return False
         for tree in trees:
             self._remember(tree.name, tree.entries)
@@ -85,11 +83,3 @@ class KnownTrees:
         self._entries[tree] = entries
         while self._count > MOST_ENTRIES:
             self._count -= len(self._entries.pop(next(iter(self._entries))))
-
-    def _read(self, oid: str) -> bytes:
-        """An object with its header; empty if git has to be started for it."""
-        data = content_of_new(self._repo, oid)
-        if not data and self._repo.kept_running is not None:
-            said = self._repo.kept_running.read_object(oid) or b""
-            return said if is_named(said, oid) else b""
-        return data

@@ -1,4 +1,4 @@
-"""Reads commits and trees that git has just made from their object files, without starting a process.
+"""Reads commits and trees without starting a process: those that git has just made, from their object files.
 
 Agents can write to these files, so one counts only if its content hashes to its name.
 """
@@ -19,15 +19,15 @@ from pitboss.git.tree_entries import parse_tree
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
+    from pitboss.git.tree_entries import Entries
 
 LIMIT = 1024 * 1024
 """Bytes of an object read here; for a longer one, git is asked."""
 
-_COMMIT = lazy_pattern(
-    rb"commit \d+\0tree (?P<tree>[0-9a-f]+)\n(?P<parents>(?:parent [0-9a-f]+\n)*)"
-    rb"author [^\n]*\ncommitter [^\n]*\n\n(?P<message>.*)",
-    re.DOTALL,
-)
+_BEGINNING = rb"commit \d+\0tree (?P<tree>[0-9a-f]+)\n(?P<parents>(?:parent [0-9a-f]+\n)*)"
+_ANY_COMMIT = lazy_pattern(_BEGINNING)
+_COMMIT = lazy_pattern(_BEGINNING + rb"author [^\n]*\ncommitter [^\n]*\n\n(?P<message>.*)", re.DOTALL)
+_TREE = b"tree "
 _HASHES = {40: "sha1", 64: "sha256"}
 
 
@@ -47,11 +47,18 @@ def read_new(repo: Repo, oid: str) -> CommitObject | None:
     found = _COMMIT.fullmatch(content_of_new(repo, oid))
     if found is None:
         return None
-    return CommitObject(
-        tree=found["tree"].decode(),
-        parents=tuple(word.decode() for word in found["parents"].split()[1::2]),
-        message=os.fsdecode(found["message"]),
-    )
+    tree, parents = _named_in(found)
+    return CommitObject(tree=tree, parents=parents, message=os.fsdecode(found["message"]))
+
+
+def tree_and_parents(data: bytes) -> tuple[str, tuple[str, ...]] | None:
+    """What a commit, given with its header, names; None unless it is one."""
+    found = _ANY_COMMIT.match(data)
+    return None if found is None else _named_in(found)
+
+
+def _named_in(found: re.Match[bytes]) -> tuple[str, tuple[str, ...]]:
+    return found["tree"].decode(), tuple(word.decode() for word in found["parents"].split()[1::2])
 
 
 def entry_of_new(repo: Repo, tree: str, name: str) -> str | None:
@@ -59,12 +66,32 @@ def entry_of_new(repo: Repo, tree: str, name: str) -> str | None:
 
     None if git must be asked: for a tree that is packed, large, or not as git writes it today.
     """
-    kind, _, content = content_of_new(repo, tree).partition(b"\0")
-    entries = parse_tree(content, hash_bytes=len(tree) // 2) if kind.startswith(b"tree ") else None
+    entries = entries_of(content_of_new(repo, tree), digits=len(tree))
     if entries is None:
         return None
     found = entries.get(os.fsencode(name))
     return "" if found is None else f"{found[0].decode()} {found[2].hex()}"
+
+
+def entries_of(data: bytes, *, digits: int) -> Entries | None:
+    """What a tree, given with its header, consists of, in a repository whose names have so many digits.
+
+    None unless it is a tree as git writes it today.
+    """
+    kind, _, content = data.partition(b"\0")
+    return parse_tree(content, hash_bytes=digits // 2) if kind.startswith(_TREE) else None
+
+
+def content_of(repo: Repo, oid: str) -> bytes:
+    """An object with its header, given by its full name; empty if git must be started for it.
+
+    One without a file of its own is read by a git that is kept running, if there is one. Not for large ones.
+    """
+    data = content_of_new(repo, oid)
+    if data or repo.kept_running is None:
+        return data
+    said = repo.kept_running.read_object(oid) or b""
+    return said if is_named(said, oid) else b""
 
 
 def content_of_new(repo: Repo, oid: str) -> bytes:

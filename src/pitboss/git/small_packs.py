@@ -9,9 +9,8 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
-from pitboss.core.patterns import lazy_pattern
-from pitboss.git.new_objects import content_of_new, is_named
-from pitboss.git.tree_entries import FOLDER, SUBMODULE, parse_tree
+from pitboss.git.new_objects import content_of, content_of_new, entries_of, tree_and_parents
+from pitboss.git.tree_entries import FOLDER, SUBMODULE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -36,7 +35,6 @@ _HEADING = len(_VERSION) + 4  # how many objects there are follows
 _HASHES = {"sha1": 20, "sha256": 32}
 _FAST = 1
 _NOTHING = (b"", b"", b"")
-_COMMIT = lazy_pattern(rb"commit \d+\0tree (?P<tree>[0-9a-f]+)\n(?P<parents>(?:parent [0-9a-f]+\n)*)")
 
 
 class _LeftToGitError(Exception):
@@ -90,11 +88,11 @@ class _Picking:
         for tree, before in new:
             self._pick_tree(tree, before)
 
-    def _facts(self, commit: str) -> tuple[str, list[str]]:
-        found = _COMMIT.match(self._read(commit))
+    def _facts(self, commit: str) -> tuple[str, tuple[str, ...]]:
+        found = tree_and_parents(self._read(commit))
         if found is None:
             raise _LeftToGitError
-        return found["tree"].decode(), found["parents"].decode().split()[1::2]
+        return found
 
     def _pick_tree(self, tree: str, before: str | None) -> None:
         """Pick a tree, with what is in it and was not in the one before."""
@@ -112,8 +110,7 @@ class _Picking:
                 self._add(oid.hex(), content_of_new(self._repo, oid.hex()))
 
     def _entries(self, tree: str) -> Entries:
-        kind, _, content = self._read(tree).partition(b"\0")
-        entries = parse_tree(content, hash_bytes=len(tree) // 2) if kind.startswith(b"tree ") else None
+        entries = entries_of(self._read(tree), digits=len(tree))
         if entries is None:
             raise _LeftToGitError
         return entries
@@ -126,11 +123,7 @@ class _Picking:
 
     def _read(self, oid: str) -> bytes:
         """A commit or a tree with its header; empty if that has to be left to git."""
-        if data := self.objects.get(oid) or content_of_new(self._repo, oid):
-            return data
-        kept = self._repo.kept_running
-        said = (kept.read_object(oid) if kept is not None else None) or b""
-        return said if is_named(said, oid) else b""
+        return self.objects.get(oid) or content_of(self._repo, oid)
 
 
 def _packed(objects: Collection[bytes], *, digits: int) -> bytes:
