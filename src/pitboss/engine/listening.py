@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pitboss.guardian import StopChannel
     from pitboss.store.paths import RunPaths
 
-UNTOLD_S = 0.1
-"""Seconds between two looks at the mailbox where the system does not tell of new requests."""
-
 TOLD_S = 0.8
-"""Where it does: folders may have been replaced, or be on a file system that keeps what others do to itself."""
+"""Seconds between two looks at the mailbox where the system tells of new requests.
+
+Folders may have been replaced, or be on a file system that keeps what others do to itself.
+"""
 
 
 class Hearer(Protocol):
@@ -86,9 +86,9 @@ class MailboxListener:
         return [descriptor for descriptor, _ in poll.poll(self._patience_s() * 1000)]
 
     def _patience_s(self) -> float:
-        if self._mail is None:
-            return UNTOLD_S
-        return max(0.0, self._control.look_at - time.monotonic()) if self._may_have_mail else TOLD_S
+        if self._mail is not None and not self._may_have_mail:
+            return TOLD_S
+        return max(0.0, self._control.look_at - time.monotonic())
 
     def _look(self) -> None:
         if self._mail is not None:
