@@ -73,6 +73,15 @@ def check_whole(here: Repo, there: Repo, tip: str) -> None:
     there.git("fsck", "--full", "--strict")
 
 
+def check_arrives(here: Repo, there: Repo, tips: list[str], known: str) -> None:
+    """What `tips` have beyond `known` goes there without git."""
+    small = small_pack(here, tips, [known])
+    assert small is not None
+    assert take_small_pack(there, small)
+    for tip in tips:
+        check_whole(here, there, tip)
+
+
 @pytest.mark.parametrize(
     "script",
     [
@@ -86,20 +95,14 @@ def check_whole(here: Repo, there: Repo, tip: str) -> None:
 )
 def test_what_one_commit_did_arrives(here: Repo, there: Repo, script: str) -> None:
     base, tip = head(here), commit(here, script)
-    small = small_pack(here, [tip], [base])
-    assert small is not None
-    assert take_small_pack(there, small)
-    check_whole(here, there, tip)
+    check_arrives(here, there, [tip], base)
 
 
 def test_only_what_is_new_has_to_be_in_files_of_its_own(here: Repo, there: Repo) -> None:
     base = head(here)
     sh(here.root, "git repack -adq")
     tip = commit(here, "echo new > a/b/1; chmod +x 2")
-    small = small_pack(here, [tip], [base])
-    assert small is not None
-    assert take_small_pack(there, small)
-    check_whole(here, there, tip)
+    check_arrives(here, there, [tip], base)
 
 
 def test_several_commits_and_a_merge_arrive(here: Repo, there: Repo) -> None:
@@ -109,10 +112,7 @@ def test_several_commits_and_a_merge_arrive(here: Repo, there: Repo) -> None:
     side = commit(here, "echo y > a/b/y")
     sh(here.root, f"git checkout -q main; git {SETTINGS} merge -q -m merged side")
     tip = commit(here, "echo z > c/1; rm -r a")
-    small = small_pack(here, [tip, side], [base])
-    assert small is not None
-    assert take_small_pack(there, small)
-    check_whole(here, there, tip)
+    check_arrives(here, there, [tip, side], base)
     assert small_pack(here, [tip], [tip]) is not None  # of nothing
 
 

@@ -51,6 +51,18 @@ def session(root: Path, seq: int, worktree: str) -> Assignment:
     )
 
 
+def work_and_vacate(root: Path, places: GitPlaces, seq: int, worktree: str) -> None:
+    """A session finds the slot as it should be, edits a file and leaves, before it has landed."""
+    place = places.at(session(root, seq, worktree))
+    place.prepare()
+    edited = root / f".pitboss/grind/runs/{RUN}/{worktree}/a"
+    assert edited.read_text() == "one\n"
+    edited.write_text("two\n")
+    place.commit("landed\n")
+    place.vacate(str(place.committed()))
+    place.release()
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A repository with a run branch."""
@@ -67,15 +79,8 @@ def root(tmp_path: Path) -> Path:
 def test_work_that_landed_in_another_repository_is_not_rescued_from_the_slot(root: Path) -> None:
     places = opened(root)
     worktree = str(places.reserve(1, in_slot=True).worktree)
-    in_slot = root / f".pitboss/grind/runs/{RUN}/{worktree}/a"
     for seq in (1, 2):
-        place = places.at(session(root, seq, worktree))
-        place.prepare()
-        assert in_slot.read_text() == "one\n"
-        in_slot.write_text("two\n")
-        place.commit("landed\n")
-        place.vacate(str(place.committed()))
-        place.release()
+        work_and_vacate(root, places, seq, worktree)
     assert list_rescued(Repo.discover(root), RUN) == ()
     places.close()
     assert list_rescued(Repo.discover(root), RUN) == ()
@@ -93,12 +98,7 @@ def test_git_knows_no_slot_after_the_last_session_whatever_it_left(root: Path, s
     sh(root, "echo .git-slot-1 >>.git/info/exclude")
     places = opened(root)
     worktree = str(places.reserve(1, in_slot=True).worktree)
-    place = places.at(session(root, 1, worktree))
-    place.prepare()
-    (root / f".pitboss/grind/runs/{RUN}/{worktree}/a").write_text("two\n")
-    place.commit("landed\n")
-    place.vacate(str(place.committed()))
-    place.release()
+    work_and_vacate(root, places, 1, worktree)
     sh(root, script.format(copy=f".pitboss/grind/runs/{RUN}/{worktree}"))
     places.close()
     assert sh(root, "git worktree list --porcelain").count("worktree ") == 1
