@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pitboss import proctree
 from pitboss.git.errors import GitError
+from pitboss.git.locks import LockScope, remove_stale_locks
 from pitboss.git.ref_changes import change_refs, keep_changing
 from pitboss.git.repo import Repo
 
@@ -81,18 +84,44 @@ def test_without_one_that_is_kept_git_is_started_for_each_change(repo: Repo) -> 
     assert (there(repo), kept()) == ([ONE], [])
 
 
+def pretend(folder: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch, when_asked: str) -> None:
+    """Put a script in the place of git that runs `when_asked` when it is to prepare a change."""
+    (folder / "bin").mkdir()
+    script = folder / "bin" / "git"
+    script.write_text(
+        f"#!/bin/sh\nwhile read -r line; do case $line in\nprepare) {when_asked};;\n"
+        "commit) echo 'commit: ok';;\nesac; done\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setitem(repo.pinned, "PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+
+
 def test_nobody_knows_what_became_of_a_change_in_whose_middle_git_died(
     tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "bin").mkdir()
-    false = tmp_path / "bin" / "git"
-    false.write_text(
-        "#!/bin/sh\nwhile read -r line; do [ $line = prepare ] && echo 'prepare: ok' && exit; done\n"
-    )
-    false.chmod(0o755)
+    pretend(tmp_path, repo, monkeypatch, "echo 'prepare: ok'; exit")
     tip = repo.line("rev-parse", "HEAD")
-    monkeypatch.setitem(repo.pinned, "PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
     dying = keep_changing(repo)
     with pytest.raises(GitError, match="in the middle"):
         change_refs(repo, [f"create {ONE} {tip}"])
     dying.close()
+
+
+def test_nobody_takes_its_locks_for_those_of_a_dead_git(
+    tmp_path: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = tmp_path / ".git" / "packed-refs.lock"
+    waits = f"touch {lock}; sleep 0.5; test -e {lock} || exit; rm {lock}; echo 'prepare: ok'"
+    pretend(tmp_path, repo, monkeypatch, waits)
+    slow = keep_changing(repo)
+    done: list[bool] = []
+    change = Thread(target=lambda: done.append(slow.change(f"create {ONE} {'1' * 40}\n")))
+    change.start()
+    while not lock.exists():
+        time.sleep(0.01)
+    assert remove_stale_locks(repo, LockScope(branch="main", worktrees=tmp_path / "none"), wait_s=0.0) == ()
+    change.join()
+    slow.close()
+    assert done == [True]
+    lock.touch()
+    assert remove_stale_locks(repo, LockScope(branch="main", worktrees=tmp_path / "none")) == (lock,)

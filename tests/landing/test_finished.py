@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.git.committer import UserHooks
 from pitboss.git.errors import GitError
 from pitboss.git.repo import Repo
 from pitboss.landing.finished import FinishedBranch
@@ -14,6 +15,7 @@ from pitboss.landing.rescue_refs import list_rescued
 from pitboss.landing.run_branch import BranchMoved, RunBranch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 RUN = "20260101T000000Z-abcd"
@@ -61,9 +63,13 @@ class World:
         return [int(name[-1]) for name in listed.split()]
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return World(tmp_path)
+@pytest.fixture(params=["started", "kept running"])
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[World]:
+    made = World(tmp_path)
+    if request.param == "kept running":
+        made.branch.mover.keep_git(UserHooks())
+    yield made
+    made.branch.mover.rest()
 
 
 def test_they_go_with_the_next_landing_unless_a_working_copy_is_on_them(world: World) -> None:

@@ -54,8 +54,11 @@ class UserHooks:
 
     def any_for(self, repo: Repo) -> bool:
         """Whether a commit there runs a hook."""
-        folder = repo.root / self._found(repo)
-        return any((folder / name).exists() for name in COMMIT_HOOKS)
+        return any(self.has(repo, name) for name in COMMIT_HOOKS)
+
+    def has(self, repo: Repo, name: str) -> bool:
+        """Whether there is a hook of that name for that tree."""
+        return (repo.root / self._found(repo) / name).exists()
 
     def is_none_in(self, repo: Repo) -> bool:
         """Whether there is no hook at all for that tree, of whatever kind; git's own samples do not count."""

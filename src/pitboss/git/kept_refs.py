@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from threading import Lock
 from typing import TYPE_CHECKING
 
+from pitboss.git.at_work import KEPT_GIT_AT_WORK
 from pitboss.git.errors import GitError
 from pitboss.process.conversation import Conversation
 
@@ -18,7 +18,6 @@ class KeptRefs:
     """One `git update-ref --stdin`, which `argv` starts in the environment `env`; safe to call from any thread."""
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        self._lock = Lock()
         self._argv = argv
         self._git = Conversation(argv, env)
 
@@ -27,7 +26,7 @@ class KeptRefs:
 
         Git says why it refuses only to whoever starts it for that.
         """
-        with self._lock:
+        with KEPT_GIT_AT_WORK:
             if not self._said(f"start\n{orders}prepare\n", b"prepare: ok\n"):
                 return False
             if not self._said("commit\n", b"commit: ok\n"):

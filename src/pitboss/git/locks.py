@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from pitboss.errors import StartError
+from pitboss.git.at_work import KEPT_GIT_AT_WORK
 from pitboss.git.index_backup import BACKUP
 
 if TYPE_CHECKING:
@@ -131,19 +132,20 @@ def _remove_for(repo: Repo, scope: LockScope, deadline: float) -> tuple[Path, ..
 
 
 def _remove(territory: _Territory, find: Callable[[], tuple[Path, ...]], deadline: float) -> tuple[Path, ...]:
-    while locks := tuple(path for path in find() if path.exists()):
-        owners = list(_workers(territory, locks))
-        if not owners:
-            for lock in locks:
-                lock.unlink(missing_ok=True)
-            return locks
+    while True:
+        with KEPT_GIT_AT_WORK:
+            locks = tuple(path for path in find() if path.exists())
+            owners = list(_workers(territory, locks)) if locks else []
+            if not owners:
+                for lock in locks:
+                    lock.unlink(missing_ok=True)
+                return locks
         if time.monotonic() >= deadline:
             raise StartError(
                 f"{locks[0]} is held: git is at work in {territory.root} (pid {', '.join(map(str, owners))})",
                 hint="wait for it to end, or end it, then try again",
             )
         time.sleep(_POLL_S)
-    return ()
 
 
 def _workers(territory: _Territory, locks: tuple[Path, ...]) -> Iterator[int]:

@@ -80,9 +80,8 @@ class FinishedBranches:
     def delete_with(self, order: str) -> None:
         """Carry out an `order` of `git update-ref --stdin`, and delete what nothing needs. Raises GitError."""
         taken = self.take()
-        gone = (f"delete refs/heads/{each.branch} {each.settled}" for each in taken)
         try:
-            change_refs(self._repo, (order, *gone))
+            change_refs(self._repo, (order, *orders_to_delete(taken)))
         except GitError:
             self.delete_one_by_one(taken)
             change_refs(self._repo, (order,))
@@ -98,5 +97,10 @@ class FinishedBranches:
 
 def deletions(taken: Sequence[FinishedBranch]) -> list[str]:
     """The commands by which `git update-ref --stdin` deletes all of them or none."""
-    orders = [f"delete refs/heads/{finished.branch} {finished.settled}" for finished in taken]
+    orders = orders_to_delete(taken)
     return ["start", *orders, "commit"] if orders else []
+
+
+def orders_to_delete(taken: Sequence[FinishedBranch]) -> list[str]:
+    """The same without a transaction around them."""
+    return [f"delete refs/heads/{finished.branch} {finished.settled}" for finished in taken]

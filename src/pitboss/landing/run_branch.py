@@ -17,7 +17,8 @@ from pitboss.git.new_objects import read_new
 from pitboss.git.reflog import Reflog
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs
-from pitboss.landing.finished import FinishedBranches, deletions
+from pitboss.landing.branch_mover import BranchMover
+from pitboss.landing.finished import FinishedBranches
 from pitboss.landing.refs import RUN_BRANCHES, SESSION_BRANCH, lock_scope
 from pitboss.landing.straight_line import StraightLine
 from pitboss.landing.user_checkout import UserCheckout
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
     from pitboss.git.disjoint_changes import DisjointChanges
     from pitboss.git.repo import Repo
     from pitboss.landing.user_checkout import RescueLabel
-
-
-_COMMITTED = b"commit: ok"
-"""What `git update-ref --stdin` prints after each transaction."""
 
 
 class BranchMoved(Exception):
@@ -65,6 +62,8 @@ class RunBranch:
         self._following = Lock()
         self._behind: _Behind | None = None
         self._checkout = UserCheckout(repo, name) if checked_out else None
+        self.mover = BranchMover(repo, self.ref)
+        """What `advance` moves it with."""
         self.finished = FinishedBranches(repo, name.removeprefix(RUN_BRANCHES))
         """Branches of sessions that have their record; `advance` deletes them along the way."""
 
@@ -207,9 +206,8 @@ class RunBranch:
         does not move yet: see `follow`. Raises BranchMoved, and GitError.
         """
         old = self.tip
-        reflog = f"pitboss: session {seq} landed"
         try:
-            self._move(old, new, reflog)
+            self.mover.move(old, new, seq, self.finished)
         except GitError as error:
             if self._repo.commit_id(self.ref) == old:
                 raise
@@ -253,19 +251,6 @@ class RunBranch:
             return ()
         with self._catching_up() as (behind, tip):
             return self._checkout.follow(behind.at, tip, label, adds=behind.adds) if behind else ()
-
-    def _move(self, old: str, new: str, reflog: str) -> None:
-        """Move the branch and delete finished ones, in one call. Raises GitError unless it was moved."""
-        taken = self.finished.take()
-        orders = ("start", f"update {self.ref} {new} {old}", "commit", *deletions(taken), "")
-        argv = ("update-ref", "--create-reflog", "-m", reflog, "--stdin")
-        done = self._repo.run(*argv, stdin="\n".join(orders).encode(), ok=(0, 128))
-        if done.code == 0:
-            return
-        if _COMMITTED not in done.stdout:
-            self.finished.put_back(taken)
-            raise GitError(("git", *argv), done.stderr.decode(errors="replace"), code=done.code)
-        self.finished.delete_one_by_one(taken)
 
     def resume_checkout(self, label: RescueLabel) -> tuple[str, ...]:
         """Bring the user's checkout to the tip, if a dead runner moved the branch and got no further.

@@ -37,6 +37,7 @@ class SlotPool:
         self._kept_running = site.repo.keep_running()
         self.hooks = UserHooks(site.repo.root)
         """Where the user's hooks are, for slots as for the user's tree."""
+        site.branch.mover.keep_git(self.hooks)
         self._policy = RescuePolicy(
             paths=site.paths,
             exclude_files=ExcludeFiles(),  # the same for all slots
@@ -105,13 +106,14 @@ class SlotPool:
     def rest(self) -> None:
         """No session works here for a while: end the git processes that are kept running, until one is needed again."""
         self._kept_running.close()
+        self._site.branch.mover.rest()
 
     def close(self) -> None:
         """Remove all working copies; what they still hold is rescued first. Raises GitError."""
         try:
             self._remove_all()
         finally:
-            self._kept_running.close()
+            self.rest()
 
     def _remove_all(self) -> None:
         site = self._site
