@@ -23,7 +23,7 @@ from pitboss.core.usage import MOST_TOKENS
 from pitboss.typed import decoder_of, from_builtins, from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 RECORD_FIELDS_ADDED = (
     "rotation",
@@ -140,22 +140,22 @@ def encode_state(state: RunState, seen: Seen | None = None) -> bytes:
     Raises Malformed for a state that could not be read back, so that it never replaces a readable one.
     """
     before = {} if seen is None else seen
-    short = msgspec.structs.replace(state, in_flight=state.in_flight[:1])
+    # One session keeps the place of them all; what is only in memory may be long, and is left out anyway.
+    short = msgspec.structs.replace(state, in_flight=state.in_flight[:1], queue=(), early=())
     fields = _without_defaults(short, STATE_FIELDS_ADDED)
     for name in _IN_MEMORY:
         del fields[name]
     if "unrescued" in fields:
         fields["unrescued"] = [_flat(session) for session in state.unrescued]
     sessions = {id(s): before.get(id(s)) or (s, _entry(s)) for s in state.in_flight}
-    new = [msgspec.Raw(entry) for key, (_, entry) in sessions.items() if key not in before]
-    _read_state(_to_json(fields | {"in_flight": new} | state.unknown))
-    if seen is not None:
-        seen.clear()
-        seen.update(sessions)
     if sessions:
         fields["in_flight"] = []
     text = msgspec.json.format(_to_json(fields | state.unknown), indent=2) + b"\n"
-    return text.replace(_NO_ENTRIES, _LIST % b",".join(entry for _, entry in sessions.values()), 1)
+    new = _with_entries(text, (entry for key, (_, entry) in sessions.items() if key not in before))
+    _typed(new, _strict_state())
+    before.clear()
+    before.update(sessions)
+    return _with_entries(text, (entry for _, entry in sessions.values()))
 
 
 def decode_state(data: bytes) -> RunState:
@@ -172,6 +172,12 @@ def decode_state(data: bytes) -> RunState:
 def _entry(session: InFlight) -> bytes:
     """A session in flight as it stands in the list, so that only those that have changed are formatted again."""
     return _LINE + msgspec.json.format(_to_json(_flat(session)), indent=2).replace(b"\n", _LINE)
+
+
+def _with_entries(text: bytes, entries: Iterable[bytes]) -> bytes:
+    """state.json, of which `text` has an empty list of sessions or none, with these in the list."""
+    listed = b",".join(entries)
+    return text.replace(_NO_ENTRIES, _LIST % listed, 1) if listed else text
 
 
 def _read_state(data: bytes) -> RunState:
@@ -202,10 +208,7 @@ def _nested(flat: dict[str, object]) -> dict[str, object]:
 
 def decode_last_updated(data: bytes) -> datetime:
     """When the run of a state.json last changed; the rest of the file need only be JSON. Raises Malformed."""
-    try:
-        return from_json(data, StateHead).last_updated_at
-    except _UNREADABLE as error:
-        raise _malformed(error) from None
+    return _typed(data, StateHead).last_updated_at
 
 
 def encode_record(record: SessionRecord) -> bytes:
@@ -248,18 +251,12 @@ def _as_meant(record: SessionRecord) -> SessionRecord:
 
 def decode_head(line: bytes) -> RecordHead:
     """Read a record's head alone; the rest need only be JSON. Raises Malformed."""
-    try:
-        return from_json(line, RecordHead)
-    except _UNREADABLE as error:
-        raise _malformed(error) from None
+    return _typed(line, RecordHead)
 
 
 def decode_glance(line: bytes) -> RecordGlance:
     """Read what later sessions are shown of a record; the rest need only be JSON. Raises Malformed."""
-    try:
-        return from_json(line, RecordGlance)
-    except _UNREADABLE as error:
-        raise _malformed(error) from None
+    return _typed(line, RecordGlance)
 
 
 def decode_heads(lines: bytes) -> list[RecordHead]:
@@ -272,6 +269,14 @@ def decode_heads(lines: bytes) -> list[RecordHead]:
     if not apart:
         raise Malformed("$", "Expected one record a line")
     return heads
+
+
+def _typed(data: bytes, kind: type[_T]) -> _T:
+    """What JSON says, in a type in which what this version does not know is passed over. Raises Malformed."""
+    try:
+        return from_json(data, kind)
+    except _UNREADABLE as error:
+        raise _malformed(error) from None
 
 
 def _malformed(error: Exception) -> Malformed:
