@@ -335,3 +335,9 @@ def test_what_is_counted_already_is_not_counted_again() -> None:
     )
     assert run.spend_per_prompt == {"alpha": PromptSpend(sessions=2, cost_usd=0.5)}
     assert run.barren_per_prompt == {"alpha": 1}
+
+
+def test_the_latest_session_may_be_in_flight_or_have_its_record() -> None:
+    assert fresh_run().latest_seq == 0
+    assert run_state(last_session_seq=7).latest_seq == 7
+    assert run_state(last_session_seq=7, in_flight=(flying(8), flying(9))).latest_seq == 9

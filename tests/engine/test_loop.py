@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from pitboss.core.budget import CapChanges, Caps, PromptSpend
-from pitboss.core.chooser import Wait
+from pitboss.core.chooser import Choice, Wait
 from pitboss.core.choosers.queue import QueueChooser
 from pitboss.core.choosers.room import Room
 from pitboss.core.choosers.scripted import ScriptedChooser
@@ -24,6 +24,7 @@ from pitboss.core.session import Assignment, Landing, Outcome, SessionRecord, Se
 from pitboss.core.settling import settle
 from pitboss.core.stops import Ending, RunStatus, StopReason, StopRequest
 from pitboss.engine import loop as loop_module
+from pitboss.engine import picking as picking_module
 from pitboss.engine import state_writer
 from pitboss.engine.brakes import Brakes, Past
 from pitboss.engine.control import Control
@@ -43,13 +44,12 @@ from pitboss.store.log import iter_records
 from pitboss.store.mailbox import send
 from pitboss.store.rundir import RunDir
 from tests.support.cli import PATIENCE_S, wait_until
-from tests.support.values import RUN_ID, STARTED, fresh_run, record
+from tests.support.values import RUN_ID, STARTED, assigned, fresh_run, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from pitboss.core.chooser import Choice
     from pitboss.core.requests import Request
     from pitboss.core.run import RunState
 
@@ -702,6 +702,24 @@ def test_a_chooser_that_waits_for_nobody_is_a_bug(stage: Stage) -> None:
     stage.loop = Loop(picking, stage.brakes, stage.pool, stage.journal, stage.control, stage.gate)
     with pytest.raises(AssertionError, match="nothing runs"):
         stage.run()
+
+
+def test_what_changed_outside_is_taken_in_before_each_start_and_otherwise_only_now_and_then(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[None] = []
+    stage.prepare("alpha", lambda _seq: How())
+    picking = Picking(ScriptedChooser(["alpha"]), stage.journal, stage.places, (lambda: looks.append(None),))
+    for number in (1, 2):
+        assert isinstance(picking.next((), ()), Choice)
+        assert len(looks) == number
+    for _ in range(3):
+        assert picking.next((assigned(1),), ()) == Wait()
+    assert len(looks) == 2
+    monkeypatch.setattr(picking_module, "LOOK_AGAIN_S", 0.0)
+    assert isinstance(picking.next((), ()), Choice)
+    assert picking.next((assigned(1),), ()) == Wait()
+    assert len(looks) == 4
 
 
 def test_nothing_starts_while_there_is_no_place_for_it_and_the_run_goes_on_once_there_is(

@@ -313,6 +313,19 @@ def test_all_that_was_removed_while_the_run_is_live_is_made_again_and_told(tmp_p
         assert text in told
 
 
+def test_the_copy_of_the_state_is_as_of_the_latest_start_of_a_session_or_the_end(
+    backed: RunDir, tmp_path: Path
+) -> None:
+    both, later = (flying(1), flying(2)), (flying(2), flying(3))
+    started = fresh_run(in_flight=both)
+    backed.checkpoint(started)
+    backed.checkpoint(fresh_run(in_flight=both[1:], last_session_seq=1))
+    assert Backup(tmp_path).state(RUN_ID) == started
+    for state in (fresh_run(in_flight=later), fresh_run(in_flight=later, status=RunStatus.ABORTED)):
+        backed.checkpoint(state)
+        assert Backup(tmp_path).state(RUN_ID) == state
+
+
 @pytest.mark.parametrize("removed", ["", "runs/rid", "runs/rid/transcripts", "runs/rid/control"])
 def test_the_subdirectories_of_a_live_run_are_made_again_before_anything_is_recorded(
     backed: RunDir, tmp_path: Path, removed: str

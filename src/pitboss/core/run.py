@@ -93,6 +93,11 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
             return sum(spent.sessions for spent in self.spend_per_prompt.values()) >= used.iterations
         return used.tokens == 0 or used.cost_usd > 0
 
+    @property
+    def latest_seq(self) -> int:
+        """The number of the latest session, in flight or not; those in flight must be in the order of their numbers."""
+        return max(self.last_session_seq, self.in_flight[-1].seq if self.in_flight else 0)
+
 
 def build_state(  # noqa: PLR0913 - the seed's signature
     *,

@@ -29,9 +29,9 @@ MOST_WAITING = 5_000
 
 STEP_EVERY_S = 0.25
 
-GATHER_S = 0.05
-"""Seconds within which events are shown together: a thread that woke for every event would compete with the sessions
-for the interpreter."""
+GATHER_S = 0.2
+"""Seconds within which events are shown together: to wake a thread takes longer than to show an event, and it would
+compete with the sessions for the interpreter."""
 
 
 class Bus:
@@ -96,7 +96,8 @@ class OutletThread(Thread):
             elif isinstance(event, SessionEnded):
                 self._steps.pop(event.seq, None)
             self._append(event)
-            self._wake()
+            if self._waiting:
+                self._wake()
 
     def put_step(self, step: AgentStep, now: datetime) -> None:
         """Have a step shown, unless one right after it supersedes it; retries are always shown."""

@@ -123,8 +123,7 @@ class Journal:
 
     def next_seq(self) -> int:
         """The number that the next dispatched session gets."""
-        latest = self._state.in_flight[-1].seq if self._state.in_flight else 0
-        return max(self._state.last_session_seq, latest) + 1
+        return self._state.latest_seq + 1
 
     def session(self, seq: int) -> InFlight:
         """The session in flight with that number."""

@@ -1,19 +1,24 @@
-"""Says what a live run starts next: takes in what was queued or edited, then asks the chooser."""
+"""Says what a live run starts next: asks the chooser, who knows what was queued or edited outside."""
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
-from pitboss.core.chooser import Choice
+from pitboss.core.chooser import Choice, Wait
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pitboss.core.chooser import Chooser, Wait
+    from pitboss.core.chooser import Chooser
     from pitboss.core.session import Assignment
     from pitboss.core.stops import Ending
     from pitboss.engine.journal import Journal
     from pitboss.engine.ports import Places
+
+
+LOOK_AGAIN_S = 0.4
+"""Seconds after which it is worth looking outside again although nothing may start."""
 
 
 class Idle:
@@ -31,13 +36,27 @@ class Picking:
         self._journal = journal
         self._places = places
         self._looks = looks
+        self._look_at = float("-inf")
 
     def next(
         self, running: Sequence[Assignment], landing: Sequence[Assignment]
     ) -> Choice | Wait | Idle | Ending:
-        """As `Chooser.next`, with what is outside at this moment; Idle while there is no place for its choice."""
+        """As `Chooser.next`, with what is outside at this moment; Idle while there is no place for its choice.
+
+        Most questions come when no session may start. Then what changed outside is taken in only now and then.
+        """
+        state = self._journal.state
+        step = self._ask(running, landing)
+        if isinstance(step, Wait | Idle) and time.monotonic() < self._look_at:
+            return step
         for look in self._looks:
             look()
+        self._look_at = time.monotonic() + LOOK_AGAIN_S
+        return step if self._journal.state is state else self._ask(running, landing)
+
+    def _ask(
+        self, running: Sequence[Assignment], landing: Sequence[Assignment]
+    ) -> Choice | Wait | Idle | Ending:
         busy = bool(running or landing)
         if busy and not self._places.has_room():
             return Idle()  # whatever the chooser says: while something runs, the run is not over

@@ -35,9 +35,9 @@ _MALFORMED = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
 
 def encode_event(event: RunEvent) -> bytes:
     """One line of events.jsonl, newline included: `t` in milliseconds, `kind`, and the event's own keys."""
-    fields = msgspec.to_builtins(event)
-    line = {"t": event.t and _milliseconds(event.t), "kind": fields.pop("kind")}
+    fields = msgspec.structs.asdict(event)
     del fields["t"]
+    line = {"t": event.t and _milliseconds(event.t), "kind": event.__struct_config__.tag}
     if isinstance(event, SessionEnded):
         fields["record"] = msgspec.Raw(encode_record(event.record).rstrip(b"\n"))
     return visible_json(msgspec.json.encode(line | fields)) + b"\n"
@@ -127,4 +127,4 @@ class EventLog:
 
 
 def _milliseconds(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03}Z"
+    return f"{moment.replace(tzinfo=None).isoformat(timespec='milliseconds')}Z"

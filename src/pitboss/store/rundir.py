@@ -134,8 +134,8 @@ class RunDir:
                 return
 
     def _keep(self, state: RunState) -> None:
-        """Back up the state when what is in flight has changed: one more write per session."""
-        says = (state.status, [session.seq for session in state.in_flight])
+        """Back up the state when a session has started or the run has ended: the copy of the log says the rest."""
+        says = (state.status, state.latest_seq)
         if self._backup is not None and says != self._kept:
             self._backup.keep_state(state.run_id, self._state)
             self._kept = says
