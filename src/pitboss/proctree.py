@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -43,6 +44,7 @@ class _System(Protocol):
     def ticks(self, timestamp: float) -> int: ...
     def facts(self, pid: int) -> ProcessInfo | None: ...
     def children(self, pid: int) -> list[int]: ...
+    def inherited(self) -> list[int]: ...
     def own_pids(self) -> list[int]: ...
     def environ(self, pid: int) -> set[bytes]: ...
 
@@ -67,8 +69,12 @@ class ProcSystem:
 
     def children(self, pid: int) -> list[int]:
         """Children of all threads of `pid`."""
-        lists = (_read(f"/proc/{pid}/task/{thread}/children") for thread in _numbers(f"/proc/{pid}/task"))
-        return [int(child) for children in lists for child in children.split()]
+        return _children_of(pid, _numbers(f"/proc/{pid}/task"))
+
+    def inherited(self) -> list[int]:
+        """Children of the main thread, to which Linux gives orphans; up to 3.18, to the one that began their family."""
+        pid = os.getpid()
+        return _children_of(pid, dict.fromkeys((pid, threading.get_native_id())))
 
     def own_pids(self) -> list[int]:
         """Every process of this user; for root, who may end anyone's, every process."""
@@ -106,6 +112,10 @@ class PsutilSystem:
             return [child.pid for child in psutil.Process(pid).children()]
         except psutil.Error:
             return []
+
+    def inherited(self) -> list[int]:
+        """All children."""
+        return self.children(os.getpid())
 
     def own_pids(self) -> list[int]:
         """Every process on the machine: asking whose they are costs as much as asking what they carry."""
@@ -151,6 +161,14 @@ def alive(pids: Iterable[int]) -> list[int]:
 def children(pid: int) -> list[int]:
     """Direct children of `pid`, zombies included."""
     return _system.children(pid)
+
+
+def inherited() -> list[int]:
+    """Children of this process, among them every orphan of what the calling thread has started, zombies included.
+
+    With many threads it takes much longer to look at all their children.
+    """
+    return _system.inherited()
 
 
 def descendants(*pids: int, at_most: int | None = None) -> list[int]:
@@ -309,6 +327,11 @@ def _owner(pid: int) -> int | None:
         return os.stat(f"/proc/{pid}").st_uid  # noqa: PTH116 - asked for thousands of them
     except OSError:
         return None
+
+
+def _children_of(pid: int, threads: Iterable[int]) -> list[int]:
+    lists = (_read(f"/proc/{pid}/task/{thread}/children") for thread in threads)
+    return [int(child) for children in lists for child in children.split()]
 
 
 def _numbers(folder: str) -> Iterator[int]:

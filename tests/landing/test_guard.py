@@ -63,6 +63,29 @@ def test_a_config_is_put_back_once_and_the_other_version_kept(scene: Scene) -> N
     assert scene.guard.check() == ()
 
 
+def test_a_check_that_serves_several_who_wait_began_after_all_of_them_asked(scene: Scene) -> None:
+    """Each thread plants hooks and checks: whatever it planted is gone then, whoever removed it."""
+    hooks = scene.root / ".git/hooks"
+    hooks.mkdir()
+    scene.guard.begin()
+    missed: list[str] = []
+
+    def plant(thread: int) -> None:
+        for nth in range(50):
+            hook = hooks / f"hook-{thread}-{nth}"
+            hook.write_text("planted")
+            scene.guard.check()
+            if hook.exists():
+                missed.append(hook.name)
+
+    threads = [Thread(target=plant, args=(nth,)) for nth in range(6)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert (missed, os.listdir(hooks)) == ([], [])  # noqa: PTH208 - names
+
+
 @pytest.mark.parametrize(
     ("replaced", "told"),
     [(".git", ["the git directory was replaced by a copy of it"]), (".git/objects", []), (".git/refs", [])],

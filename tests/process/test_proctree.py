@@ -132,6 +132,7 @@ def test_psutil_gives_the_answers_that_proc_gives(tree: dict[str, int]) -> None:
     answers = [
         (
             [system.children(pid) for pid in tree.values()],
+            tree["top"] in system.inherited(),
             [system.environ(pid) for pid in tree.values()],
             [
                 (facts.zombie, facts.parent, facts.session)

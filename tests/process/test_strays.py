@@ -97,6 +97,27 @@ print([name for name in sorted(os.listdir(folder)) if name != "over" and alive(n
     assert finish(PRELUDE + source, tmp_path, FIVE_PROCESSES) == ["['kept']", "[] [6, 9]"]
 
 
+def test_strays_of_commands_that_many_threads_started_are_ended(tmp_path: Path) -> None:
+    """Each leaves one that left its session and scrubbed its environment: only its parent tells whose it is."""
+    agent = (
+        "env -i setsid sh -c 'echo $$ > stray-'$1'; sleep 300' & until [ -s stray-$1 ]; do sleep 0.02; done"
+    )
+    source = """
+def start(nth):
+    command = Command(argv=("sh", "-c", sys.argv[2], "sh", str(nth)), cwd=folder, pipe_grace_s=0.5)
+    codes.append(run(command).code)
+codes = []
+threads = [threading.Thread(target=start, args=(nth,)) for nth in range(8)]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+print(codes, sorted(name for name in os.listdir(folder) if alive(name)), proctree.children(os.getpid()))
+"""
+    assert finish(PRELUDE + source, tmp_path, agent) == ["[0, 0, 0, 0, 0, 0, 0, 0] [] []"]
+    assert len(pids(tmp_path)) == 8
+
+
 def test_dead_orphans_are_reaped_while_their_leader_lives(tmp_path: Path) -> None:
     agent = "for i in 1 2 3 4 5 6 7 8 9; do sh -c 'true & true & true &'; done; echo ready; sleep 300"
     source = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pitboss.core.agent import AgentRequest, AgentWork
@@ -102,9 +103,13 @@ class Surroundings:
         env = {**self.environ, **self.variables(session)}
         if session.worktree is not None:
             inherited = self.environ.get("GIT_CEILING_DIRECTORIES")
-            ceilings = filter(None, (str(self._paths.worktrees.resolve()), inherited))
+            ceilings = filter(None, (self._above_slots, inherited))
             env["GIT_CEILING_DIRECTORIES"] = os.pathsep.join(ceilings)
         return env
+
+    @cached_property
+    def _above_slots(self) -> str:
+        return str(self._paths.worktrees.resolve())
 
     def request(self, session: Assignment, order: AgentOrder) -> AgentRequest:
         """An order as a request to its agent on this machine."""

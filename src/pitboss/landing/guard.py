@@ -66,6 +66,8 @@ class Guard:
         self._repo = repo
         self._folder = run / FOLDER
         self._lock = threading.Lock()
+        self._begun = self._clean = 0
+        """How many checks have begun, and the number of the last one that found everything as it was."""
         self._run_id = run.name
         self._layout = Layout(repo, REF_FOLDERS, mark=kept_in_git(run.name))
         self._refs = SharedRefs(repo, run.name, self._folder / _REFS)
@@ -144,10 +146,18 @@ class Guard:
         """Put back what must not have changed since the last look; returns the warnings.
 
         Work that is found on the way is rescued for session `seq`. Raises RepositoryGone if the repository is gone.
+        One check serves all that wait for it.
         """
+        begun = self._begun
         with self._lock:
+            if self._clean > begun:
+                return ()  # a check that began after this call found everything as it was
+            self._begun += 1
             refs = self._refs.check(self._set_aside) if self._fenced else ()
-            return (*self._checked(seq), *refs)
+            warnings = (*self._checked(seq), *refs)
+            if not warnings:
+                self._clean = self._begun
+            return warnings
 
     def _checked(self, seq: int = 0) -> tuple[str, ...]:
         """The same, except for the refs that a sandbox leaves open."""

@@ -71,6 +71,7 @@ class Slot:
         self._left_at: str | None = None
         self.provisioned = False
         """Whether it has been provisioned since its creation."""
+        self._as_repo: Repo | None = None
         self._glances: Glances | None = None
         self._session = re.compile(rf"{re.escape(run_branch(run_id))}-session-(\d+)".encode())
 
@@ -135,22 +136,24 @@ class Slot:
         """The working copy as a repository, its `.git` file repaired if need be; None if it is unusable."""
         if not is_folder(self.path):
             return None
-        git_dir = self._registered_at()
+        link = self.path / ".git"
+        said = text_of(link)
+        git_dir = self._registered_at(link, said)
         if git_dir is None or not _is_sound(git_dir, self._repo.common_dir):
             return None
-        link = self.path / ".git"
-        said = f"{_GITDIR}{git_dir}\n"
-        if text_of(link) != said:
+        if said != (right := f"{_GITDIR}{git_dir}\n"):
             if link.is_dir() and not link.is_symlink():
                 return None  # an agent's own repository: kept as files, and the working copy recreated
             link.unlink(missing_ok=True)
-            link.write_bytes(os.fsencode(said))
-        return self._repo.worktree(self.path, git_dir, settings=settings_in(self.path.parent))
+            link.write_bytes(os.fsencode(right))
+        if self._as_repo is None or self._as_repo.git_dir != git_dir:
+            self._as_repo = self._repo.worktree(self.path, git_dir, settings=settings_in(self.path.parent))
+        return self._as_repo
 
-    def _registered_at(self) -> Path | None:
-        """Git's administrative folder for this working copy."""
-        here = str(self.path / ".git")
-        named = Path(text_of(self.path / ".git").removeprefix(_GITDIR).rstrip("\n"))
+    def _registered_at(self, link: Path, said: str) -> Path | None:
+        """Git's administrative folder for this working copy, whose `.git` file, at `link`, has said where."""
+        here = str(link)
+        named = Path(said.removeprefix(_GITDIR).rstrip("\n"))
         folder = self._repo.common_dir / "worktrees"
         if named.parent == folder and text_of(named / "gitdir").rstrip("\n") == here:
             return named

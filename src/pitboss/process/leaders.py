@@ -55,7 +55,7 @@ class Leaders:
         The last rule finds one that left the session and scrubbed its environment. If it could descend from two
         leaders, the one that ends last ends it.
         """
-        orphans = list(self.inherited())
+        orphans = list(self._strangers(proctree.inherited))
         others = self._start_times(besides=leader) if orphans else []
         return [
             pid
@@ -65,13 +65,13 @@ class Leaders:
             or all(started > facts.started for started in others)
         ]
 
-    def inherited(self) -> Iterator[tuple[int, proctree.ProcessInfo]]:
-        """Live orphans that this process has inherited; dead ones are reaped on the way."""
+    def _strangers(self, look: Callable[[], list[int]]) -> Iterator[tuple[int, proctree.ProcessInfo]]:
+        """Live orphans among the children that `look` finds; dead ones are reaped on the way."""
         if not proctree.is_subreaper():
             return
         own_session = os.getsid(0)
         with self._changed:
-            children = proctree.children(os.getpid())
+            children = look()
             leaders, starting = self._live.copy(), self._starting.copy()
             self._changed.wait_for(lambda: starting.isdisjoint(self._starting))
             # A leader that has gone meanwhile is no stranger, nor is whatever has its number by now.
@@ -95,12 +95,12 @@ class Leaders:
     def bury(self, now: float, *, every_s: float) -> None:
         """Reap dead orphans, so that an agent that starts daemons does not fill the process table.
 
-        Once in `every_s` seconds is enough, however many leaders there are: it looks at every thread's children.
+        Once in `every_s` seconds is enough, however many leaders there are: it looks at the children of every thread.
         """
         if now < self._buried_at + every_s:
             return
         self._buried_at = now
-        for _ in self.inherited():
+        for _ in self._strangers(lambda: proctree.children(os.getpid())):
             pass
 
 

@@ -17,7 +17,7 @@ from io import FileIO
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pitboss.process.command import Command
 
@@ -225,7 +225,7 @@ class _Library:
         try:
             if not self._added(actions, os.fsencode(command.cwd), standard):
                 return None
-            argv = self._strings([os.fsencode(word) for word in command.argv])
+            argv = self._strings(_encoded(command.argv))
             env = self._strings(_pairs(os.environ if command.env is None else command.env))
             pid = self._int()
             failed = self._spawn(self._at(pid), argv[0], actions, self._attributes, argv, env)
@@ -257,11 +257,15 @@ class _Library:
 def _is_plain(command: Command) -> bool:
     """Whether the C library needs nothing explained: a path to a program, and words that it would not cut short."""
     env = os.environ if command.env is None else command.env
-    return "/" in command.argv[0] and not (
-        any("=" in name for name in env)
-        or any("\0" in word for word in (*command.argv, command.cwd, *env, *env.values()))
-    )
+    words = (*command.argv, command.cwd, *env, *env.values())
+    return "/" in command.argv[0] and "=" not in "".join(env) and "\0" not in "".join(words)
 
 
 def _pairs(env: Mapping[str, str]) -> list[bytes]:
-    return [os.fsencode(f"{name}={value}") for name, value in env.items()]
+    return _encoded(f"{name}={value}" for name, value in env.items())
+
+
+def _encoded(words: Iterable[str]) -> list[bytes]:
+    """As `os.fsencode` would, which takes three times as long to look at each."""
+    encoding, errors = sys.getfilesystemencoding(), sys.getfilesystemencodeerrors()
+    return [word.encode(encoding, errors) for word in words]
