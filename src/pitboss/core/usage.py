@@ -8,6 +8,8 @@ import msgspec
 MOST_TOKENS = 2**63 - 1
 """The most that every reader of state.json and sessions.jsonl can hold; sums stop here."""
 
+_MOST_USD = math.nextafter(math.inf, 0.0)
+
 
 def add_tokens(one: int, other: int) -> int:
     """The sum of two counts of tokens, at most MOST_TOKENS."""
@@ -16,7 +18,7 @@ def add_tokens(one: int, other: int) -> int:
 
 def add_usd(one: float, other: float) -> float:
     """The sum of two costs in US dollars, always finite."""
-    return min(one + other, math.nextafter(math.inf, 0.0))
+    return min(one + other, _MOST_USD)
 
 
 class CostSource(StrEnum):

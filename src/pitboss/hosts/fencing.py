@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     """Finds a session's git folders, and the files below `.pitboss` that git tracks in its tree."""
 
 
-NO_FOLDERS = AgentFolders()
 OWN = (sys.prefix, str(Path(__file__).parents[2]))
 """Where pitboss and its Python are: the clients of some agents are run from there."""
 
@@ -41,9 +40,9 @@ class Fencing:
         self._programs = tuple(_program_folders(config))
 
     def around(
-        self, session: Assignment, env: Mapping[str, str], agent: AgentFolders = NO_FOLDERS
+        self, session: Assignment, env: Mapping[str, str], folders: Callable[[], AgentFolders] = AgentFolders
     ) -> Fence | None:
-        """The sandbox of one process of a session, which is to see the environment `env`."""
+        """The sandbox of one process of a session, which is to see the environment `env`, and has these `folders`."""
         if not self._settings.is_fenced:
             return None
         from pitboss.process.fencing import (  # a run without sandboxes loads none of that
@@ -51,7 +50,7 @@ class Fencing:
             ground_here,
         )
 
-        here = self._surroundings
+        here, agent = self._surroundings, folders()
         _make(agent)
         exchange, root = here.lent_folder(session), str(here.root)
         git, tracked = self._git_of(session)

@@ -64,7 +64,7 @@ class ThisMachine:
         agent = build_agent(order.agent, self._config)
         request = self._surroundings.request(self._session, order)
         with self._exchanging(stop) as watched:
-            fence = self._fencing.around(self._session, request.env, agent.folders(request))
+            fence = self._fencing.around(self._session, request.env, lambda: agent.folders(request))
             request = msgspec.structs.replace(request, fence=fence)
             return agent.run(request, on_start=on_start, on_event=on_event, stop=watched)
 

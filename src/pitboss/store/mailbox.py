@@ -102,8 +102,8 @@ def is_waiting(paths: RunPaths, request: str) -> bool:
 def take_mail(paths: RunPaths, *, letters: bool = True) -> Mail:
     """For the run itself: pick up all requests; letters only if it wants `letters`. Cheap enough for a loop."""
     look = _Look(paths)
-    with suppress(OSError), _opened(paths.skip_file.parent) as folder:
-        look.at_names(folder, (paths.skip_file.name,))
+    with suppress(OSError), entry_at(paths.skip_file) as at:
+        look.at_names(at.folder, (at.name,))
     with suppress(OSError), _opened(paths.control) as folder:
         look.at_folder(folder)
         names = names_at(folder)
@@ -115,8 +115,8 @@ def take_mail(paths: RunPaths, *, letters: bool = True) -> Mail:
 
 def throw_away(paths: RunPaths) -> None:
     """Empty the mailbox unread: what is in it was meant for an earlier life of the run."""
-    with suppress(OSError), _opened(paths.skip_file.parent) as folder:
-        _removed(folder, paths.skip_file.name)
+    with suppress(OSError), entry_at(paths.skip_file) as at:
+        _removed(at.folder, at.name)
     with suppress(OSError), _opened(paths.control) as folder:
         for name in names_at(folder):
             if name.startswith("request-") or _told_by_name(name) is not None:

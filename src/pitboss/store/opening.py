@@ -90,6 +90,9 @@ def entry_at(path: AnyPath, *, make: bool = False) -> AbstractContextManager[Fol
 
 def open_folder(path: AnyPath, *, make: bool = False) -> int:
     """A descriptor of the folder at `path`; `make` creates it if missing. Raises OSError."""
+    folder = -1 if make else anchors.at_once(anchors.way_to(os.path.join(path, os.curdir)))
+    if folder >= 0:
+        return folder
     with entry_at(path, make=make) as at:
         return _enter(at.folder, at.name, make=make, ours=at.ours)
 
