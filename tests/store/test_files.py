@@ -16,7 +16,6 @@ from pitboss.store.files import (
     append_durable,
     first_free,
     make_directory,
-    make_private,
     read_regular,
     sync_directory,
     write_atomic,
@@ -219,13 +218,18 @@ def test_what_is_written_is_for_its_owner_alone_unless_the_caller_says_otherwise
     assert modes == {"state": 0o600, "log": 0o600, "shared": 0o644}
 
 
-def test_a_file_is_kept_from_everybody_else_and_a_missing_one_is_not_made(tmp_path: Path) -> None:
-    (tmp_path / "open").write_bytes(b"x")
+def test_a_file_is_read_and_kept_from_everybody_else_and_a_missing_one_is_not_made(tmp_path: Path) -> None:
+    (tmp_path / "open").write_bytes(b"abc")
     (tmp_path / "open").chmod(0o644)
-    for name in ("open", "missing"):
-        make_private(tmp_path / name)
+    assert [read_regular(tmp_path / name, 2, private=True) for name in ("open", "missing")] == [b"ab", None]
     assert names(tmp_path) == ["open"]
     assert (tmp_path / "open").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc")
+def test_a_file_that_cannot_be_kept_from_others_is_told() -> None:
+    with pytest.raises(StorageError, match="cannot change the mode of /proc/self/status"):
+        read_regular("/proc/self/status", 9, private=True)
 
 
 def test_a_new_file_takes_no_name_that_is_taken_or_about_to_be(tmp_path: Path) -> None:

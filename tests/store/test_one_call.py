@@ -48,7 +48,7 @@ def test_the_folder_is_opened(folder: int, enter: one_call.Enter, tmp_path: Path
 def test_no_link_is_followed_and_nothing_outside_is_reached(
     folder: int, enter: one_call.Enter, path: bytes
 ) -> None:
-    assert enter(folder, path) == -1
+    assert enter(folder, path) < 0
 
 
 def test_a_system_that_refuses_the_call_is_one_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,3 +70,21 @@ def test_a_folder_that_nobody_holds_on_to_is_walked_to(
     anchors.hasten()
     (tmp_path / os.fsdecode(BELOW)).mkdir(parents=True)
     assert opening.is_folder(tmp_path / os.fsdecode(BELOW))
+
+
+@pytest.mark.usefixtures("enter")
+def test_one_call_opens_a_folder_that_somebody_holds_on_to_and_tells_of_one_that_is_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(anchors, "_enter", None)
+    anchors.hasten()
+    below = tmp_path / os.fsdecode(BELOW)
+    below.mkdir(parents=True)
+    anchors.anchor(tmp_path)
+    before = open_descriptors()
+    opened = opening.open_folder(below)
+    assert os.path.samestat(os.fstat(opened), below.stat())
+    os.close(opened)
+    with pytest.raises(FileNotFoundError, match=str(below / "gone")):
+        opening.open_folder(below / "gone" / "deeper")
+    assert open_descriptors() == before

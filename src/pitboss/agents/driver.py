@@ -96,7 +96,7 @@ class Driver:
         if launch.file is not None:
             write_atomic(*launch.file, spare=True)
         monitor = AgentMonitor(self._backend.reader(request), request, self._config.pricing, on_event)
-        secrets = Secrets.of(given.env, launch.env_defaults, request.env, launch.env)
+        secrets = Secrets.of(given.env, launch.env_defaults, launch.env)
 
         def start(argv: tuple[str, ...]) -> Exit:
             return process.run(

@@ -108,8 +108,13 @@ class Secrets:
     def redact(self, text: str) -> str:
         """`text` without its secrets."""
         raw = text.encode("utf-8", "surrogatepass")
-        pattern = self.pattern(raw)
-        return text if pattern is None else pattern.sub(REDACTED, raw).decode("utf-8", "surrogatepass")
+        clean = self.redact_bytes(raw)
+        return text if clean is raw else clean.decode("utf-8", "surrogatepass")
+
+    def redact_bytes(self, data: bytes) -> bytes:
+        """`data` without its secrets: what `stream` makes of it. The same object if there are none."""
+        pattern = self.pattern(data)
+        return data if pattern is None else pattern.sub(REDACTED, data)
 
     def stream(self) -> Redactor:
         """A redactor for one stream."""

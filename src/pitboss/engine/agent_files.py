@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pitboss.core.embed import clean, first_bytes
 from pitboss.core.events import Warned
 from pitboss.errors import StorageError
-from pitboss.store.files import make_private, read_regular, write_atomic
+from pitboss.store.files import read_regular, write_atomic
 from pitboss.store.opening import names_in, remove, remove_tree
 from pitboss.store.scratchpad import merge
 
@@ -63,18 +63,14 @@ class AgentFiles:
     def clean(self, session: Assignment) -> None:
         """Redact secrets in whatever the agents of a finished session may have written; drop what a crash left to take.
 
-        Raises StorageError when a cleaned file cannot be written.
+        Raises StorageError when a cleaned file cannot be written, or another not be made private.
         """
         for file in self._written(session):
-            held = read_regular(file, READ_LIMIT)
+            held = read_regular(file, READ_LIMIT, private=True)
             if held is None or len(held) == READ_LIMIT:
                 continue
-            redactor = self._secrets.stream()
-            cleaned = redactor.feed(held) + redactor.finish()
-            if cleaned != held:
+            if (cleaned := self._secrets.redact_bytes(held)) != held:
                 write_atomic(file, cleaned)
-            else:
-                make_private(file)
         with suppress(OSError):
             remove_tree(self._paths.exchange(session.seq))
 

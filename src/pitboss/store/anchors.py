@@ -6,6 +6,7 @@ are followed; `anchor` holds on to such a folder, wherever its name leads later.
 
 from __future__ import annotations
 
+import errno
 import os
 from functools import lru_cache
 from pathlib import Path
@@ -73,8 +74,8 @@ def hasten() -> None:
 
 
 def at_once(way: Descent) -> int:
-    """A descriptor of the last folder, entered in one system call; -1 if that is not possible."""
-    return -1 if _enter is None or not way.path else _enter(_anchors.get(way.base, -1), way.path)
+    """A descriptor of the last folder, entered in one system call; an error number below zero if that fails."""
+    return -errno.ENOSYS if _enter is None or not way.path else _enter(_anchors.get(way.base, -1), way.path)
 
 
 def open_base(way: Descent) -> int:

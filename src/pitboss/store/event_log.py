@@ -92,7 +92,7 @@ class EventLog:
     def _append(self, event: RunEvent) -> None:
         if isinstance(event, Step) and self._size >= STEPS_END_AT:
             return
-        line = self._secrets.redact(encode_event(event).decode()).encode()
+        line = self._secrets.redact_bytes(encode_event(event))
         try:
             self._look()
             # Half a line left by a full disk must not run into the next one.

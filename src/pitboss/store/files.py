@@ -109,23 +109,24 @@ def open_append(path: AnyPath, mode: int = PRIVATE, *, make: bool = False) -> in
         raise storage_error("append to", path, error) from error
 
 
-def read_regular(path: AnyPath, limit: int) -> bytes | None:
-    """The first `limit` bytes of a regular file with a single name; None when there is no readable one."""
+def read_regular(path: AnyPath, limit: int, *, private: bool = False) -> bytes | None:
+    """The first `limit` bytes of a regular file with a single name; None when there is no readable one.
+
+    With `private`, nobody but its owner can read it from then on. Raises StorageError if that fails.
+    """
     try:
         with opening.open_regular(path, buffering=0, alone=True) as file:
+            if private:
+                _make_private(file.fileno(), path)
             # As much as there is: for a large limit, Python would first make room for all of it.
             return file.read(min(limit, os.fstat(file.fileno()).st_size + 1))
     except OSError:
         return None
 
 
-def make_private(path: AnyPath) -> None:
-    """Make a regular file readable by its owner alone; does nothing if there is none. Raises StorageError."""
+def _make_private(descriptor: int, path: AnyPath) -> None:
     try:
-        with opening.open_regular(path, alone=True) as file:
-            os.fchmod(file.fileno(), PRIVATE)
-    except FileNotFoundError:
-        return
+        os.fchmod(descriptor, PRIVATE)
     except OSError as error:
         raise storage_error("change the mode of", path, error) from error
 

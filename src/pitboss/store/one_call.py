@@ -25,7 +25,7 @@ _NO_SYMLINKS = 0x04
 def make() -> Enter | None:
     """A function that opens the folder at a relative path below an open one; None where the system cannot.
 
-    It returns a descriptor, or -1 if there is no such folder or a link is on the way.
+    It returns a descriptor; if there is no such folder or a link is on the way, an error number below zero.
     """
     if not sys.platform.startswith("linux"):
         return None
@@ -47,12 +47,13 @@ def _through_libc() -> Enter:
 
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     how = How(flags, 0, _BENEATH | _NO_SYMLINKS)
-    call = ctypes.CDLL(None).syscall
+    call = ctypes.CDLL(None, use_errno=True).syscall
     call.restype = ctypes.c_long
     call.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.POINTER(How), ctypes.c_size_t)
     where, size = ctypes.byref(how), ctypes.sizeof(how)
 
     def enter(folder: int, path: bytes) -> int:
-        return int(call(_OPENAT2, folder, path, where, size))
+        opened = int(call(_OPENAT2, folder, path, where, size))
+        return -ctypes.get_errno() if opened < 0 else opened
 
     return enter

@@ -72,6 +72,8 @@ class _At(AbstractContextManager[FolderEntry]):
     def __enter__(self) -> FolderEntry:
         way = anchors.way_to(self._path)
         folder = anchors.at_once(way)
+        if folder == -errno.ENOENT and not self._make:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), self._path)
         if folder < 0:
             folder = _walk(way, make=self._make)
         self._entry = FolderEntry(folder, way.name, way.ours)
@@ -90,7 +92,7 @@ def entry_at(path: AnyPath, *, make: bool = False) -> AbstractContextManager[Fol
 
 def open_folder(path: AnyPath, *, make: bool = False) -> int:
     """A descriptor of the folder at `path`; `make` creates it if missing. Raises OSError."""
-    folder = -1 if make else anchors.at_once(anchors.way_to(os.path.join(path, os.curdir)))
+    folder = anchors.at_once(anchors.way_to(os.path.join(path, os.curdir)))
     if folder >= 0:
         return folder
     with entry_at(path, make=make) as at:

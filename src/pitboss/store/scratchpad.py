@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.text import NOTES_LIMIT, new_lines, notes_section, same_start, section_gap
 from pitboss.errors import storage_error
-from pitboss.store.files import append_durable, open_append
+from pitboss.store.files import append_durable, open_append, write_all
 from pitboss.store.opening import open_regular, remove
 from pitboss.store.tail import BLOCK, last_bytes
 
@@ -62,10 +62,8 @@ def lend(paths: RunPaths, seq: int) -> int:
     try:
         with suppress(IsADirectoryError):
             remove(notes)
-        with _opened(paths.scratchpad) as given, os.fdopen(open_append(notes, make=True), "wb") as copy:
-            while block := given.read(BLOCK):
-                copy.write(block)
-            return copy.tell()
+        with _opened(paths.scratchpad) as given:
+            return _copied(given, open_append(notes, make=True))
     except OSError as error:
         raise storage_error("write", notes, error) from error
 
@@ -76,8 +74,7 @@ def merge(paths: RunPaths, seq: int, prompt: str, size: int, *, secrets: Secrets
     `again`: an earlier call may have been cut off at any point; a section already there is left, a torn one completed.
     Merges must not overlap. Raises StorageError, RunDirectoryGone; the notes remain in the session's own file.
     """
-    redactor = secrets.stream()
-    section = redactor.feed(notes_section(seq, prompt, _added(paths, seq, size))) + redactor.finish()
+    section = secrets.redact_bytes(notes_section(seq, prompt, _added(paths, seq, size)))
     if not section:
         return False
     written = _written(paths.scratchpad, section, size) if again else 0
@@ -85,6 +82,18 @@ def merge(paths: RunPaths, seq: int, prompt: str, size: int, *, secrets: Secrets
         gap = b"" if written else section_gap(_end(paths.scratchpad, 2))
         append_durable(paths.scratchpad, gap + section[written:])
     return True
+
+
+def _copied(given: BinaryIO, descriptor: int) -> int:
+    """Write all of a file to another, close that, and return how many bytes they are."""
+    size = 0
+    try:
+        while block := given.read(BLOCK):
+            write_all(descriptor, block)
+            size += len(block)
+    finally:
+        os.close(descriptor)
+    return size
 
 
 def _from_line_start(data: bytes) -> str:
@@ -96,7 +105,7 @@ def _from_line_start(data: bytes) -> str:
 def _added(paths: RunPaths, seq: int, size: int) -> bytes:
     """The new part of the session's file, or as much of its end as can be merged; empty when it cannot be read."""
     try:
-        with _opened(paths.scratchpad) as given, open_regular(paths.notes(seq), alone=True) as notes:
+        with _opened(paths.scratchpad) as given, _open(paths.notes(seq)) as notes:
             same = _common(given, notes, size)
             length = notes.seek(0, os.SEEK_END)
             if same < size and max(size, length) <= COMPARED_LIMIT:
@@ -149,9 +158,13 @@ def _holds(file: BinaryIO, wanted: bytes, window: bytes) -> bool:
 
 def _opened(path: Path) -> BinaryIO:
     try:
-        return open_regular(path, alone=True)
+        return _open(path)
     except OSError:
         return io.BytesIO()
+
+
+def _open(path: Path) -> BinaryIO:
+    return open_regular(path, buffering=0, alone=True)
 
 
 def _end(path: Path, limit: int) -> bytes:
