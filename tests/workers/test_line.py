@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing, suppress
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pitboss.core.announced_stop import AnnouncedStop
 from pitboss.core.host import HostLost
 from pitboss.core.stops import StopRequest
 from pitboss.core.user_commands import HookRequest, HookResult
+from pitboss.engine.bell import Bell
 from pitboss.git.packs import IN_MEMORY, Parcel
 from pitboss.landing.git_trouble import GitFailed
 from pitboss.store.paths import RunPaths
@@ -126,6 +129,72 @@ def test_a_wish_to_end_a_call_names_that_call_for_it_may_arrive_after_its_end(en
         say.Halt(nth=1, why=StopRequest.SKIP),
         say.FindTests(),
     ]
+
+
+class Announced:
+    """A wish to end what runs, announced by a bell; `looks` counts how often somebody asked for it."""
+
+    def __init__(self, due_s: float = inf) -> None:
+        self.bell, self.looks = Bell(), 0
+        self.wish: StopRequest | None = None
+        self.stop = AnnouncedStop(self._look, self.bell.calling, lambda: due_s)
+
+    def _look(self) -> StopRequest | None:
+        self.looks += 1
+        return self.wish
+
+    def make(self, wish: StopRequest) -> None:
+        self.wish = wish
+        self.bell.ring()
+
+
+def test_nobody_looks_whether_a_call_is_to_end_until_that_is_announced(ends: Ends) -> None:
+    wanted = Announced()
+
+    def end() -> None:
+        assert wanted.looks == 1  # after the first news
+        for _ in range(3):
+            wanted.make(StopRequest.SKIP)
+        asyncio.get_running_loop().call_later(0.3, answer)
+
+    def answer() -> None:
+        wanted.bell.ring()  # nobody hears it any longer
+        ends.wire.put(say.HookEnded(result=HookResult(passed=True)))
+
+    ends.wire.put(say.AgentStarted(pid=7, pid_started=8))
+    ends.loop.soon(lambda: asyncio.get_running_loop().call_later(0.5, end))
+    ends.line.ask(HOOK, say.HookEnded, stop=wanted.stop)
+    assert [ends.heard(), ends.heard()] == [HOOK, say.Halt(nth=1, why=StopRequest.SKIP)]
+    assert wanted.looks == 2
+
+
+@pytest.mark.parametrize("was_due", [True, False])
+def test_a_wish_from_before_the_call_is_noticed_and_so_is_one_that_time_alone_makes(
+    ends: Ends, *, was_due: bool
+) -> None:
+    wanted = Announced(due_s=0.2)
+    wanted.wish = StopRequest.ABORT if was_due else None
+
+    def answer() -> None:
+        ends.wire.put(say.HookEnded(result=HookResult(passed=True)))
+
+    def make() -> None:
+        wanted.wish = StopRequest.ABORT
+
+    ends.loop.soon(lambda: asyncio.get_running_loop().call_later(0.3, make))
+    ends.loop.soon(lambda: asyncio.get_running_loop().call_later(1.5, answer))
+    ends.line.ask(HOOK, say.HookEnded, stop=wanted.stop)
+    assert [ends.heard(), ends.heard()] == [HOOK, say.Halt(nth=1, why=StopRequest.ABORT)]
+
+
+def test_a_nudge_is_taken_once_however_many_there_were(ends: Ends) -> None:
+    for _ in range(3):
+        ends.wire.nudge()
+    ends.line.say(HOOK)
+    assert ends.wire.take(1.0) is None
+    assert ends.heard() == HOOK
+    ends.wire.nudge()
+    assert ends.wire.take(1.0) is None
 
 
 def test_what_a_listener_raises_is_raised_once_the_call_has_been_ended(ends: Ends) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, TypeVar, cast
 
+from pitboss.core.announced_stop import AnnouncedStop
 from pitboss.core.host import HostLost
 from pitboss.core.stops import StopRequest
 from pitboss.errors import StartError
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
     from pitboss.workers.wire import Wire
 
 LOOK_S = 0.1
-"""Seconds between two looks whether somebody wants the call to end."""
+"""Seconds between two looks whether somebody wants the call to end, unless that would be announced."""
+
+LONGEST_S = 3600.0
+"""Seconds for which nothing need be looked at."""
 
 LOOKS_A_SECOND = 100
 """How many looks all sessions in flight take together: with more than ten of them each looks less often."""
@@ -75,19 +80,19 @@ class WorkerLine:
         """
         self._calls += isinstance(call, Call)
         self._wire.put(call, beside)
-        hearing = _Hearing(news, stop)
-        while True:
-            said, parcel = self._next()
-            if isinstance(said, Failed):
-                raise hearing.error or self._failure(said)
-            if isinstance(said, answer):
-                if hearing.error is not None:
-                    raise hearing.error
-                return cast("A", said), parcel
-            if said is not None and not self._files.take(said, parcel.data):
-                hearing.hear(said)
-            if (why := hearing.wants_end()) is not None:
-                self._wire.put(Halt(nth=self._calls, why=why))
+        with closing(_Hearing(news, stop, self._wire.nudge)) as hearing:
+            while True:
+                said, parcel = self._next(hearing.patience_s(self._rest_s))
+                if isinstance(said, Failed):
+                    raise hearing.error or self._failure(said)
+                if isinstance(said, answer):
+                    if hearing.error is not None:
+                        raise hearing.error
+                    return cast("A", said), parcel
+                if said is not None and not self._files.take(said, parcel.data):
+                    hearing.hear(said)
+                if (why := hearing.wants_end()) is not None:
+                    self._wire.put(Halt(nth=self._calls, why=why))
 
     def say(self, message: Message) -> None:
         """Say something that nobody answers."""
@@ -110,21 +115,45 @@ class WorkerLine:
             case _:
                 return StartError(said.text, hint=said.hint)
 
-    def _next(self) -> tuple[FromWorker | None, Parcel]:
+    def _next(self, patience_s: float) -> tuple[FromWorker | None, Parcel]:
         try:
-            return self._wire.take(self._rest_s()) or (None, Parcel())
+            return self._wire.take(patience_s) or (None, Parcel())
         except Closed:
             raise HostLost(self.name) from None
 
 
 class _Hearing:
-    """Whoever made a call: hears news of it and may want it to end, once."""
+    """Whoever made a call: hears news of it and may want it to end, once.
 
-    def __init__(self, news: Callable[[FromWorker], object], stop: Callable[[], StopRequest | None]) -> None:
+    A stop that is announced calls `nudge`, in any thread, until it has ended the call.
+    """
+
+    def __init__(
+        self,
+        news: Callable[[FromWorker], object],
+        stop: Callable[[], StopRequest | None],
+        nudge: Callable[[], None],
+    ) -> None:
         self._news = news
         self._stop = stop
-        self._ended = False
+        self._asked = self._ended = False
+        self._called = ExitStack()
         self.error: BaseException | None = None
+        if isinstance(stop, AnnouncedStop):
+            self._called.enter_context(stop.calling(nudge))
+
+    def close(self) -> None:
+        """Nobody need call any longer."""
+        self._called.close()
+
+    def patience_s(self, rest_s: Callable[[], float]) -> float:
+        """Seconds until it is asked again what it wants, if nothing is heard; `rest_s()` for one that does not call."""
+        if self._ended:
+            return LONGEST_S
+        if not isinstance(self._stop, AnnouncedStop):
+            return rest_s()
+        # It may have called before it was listened to.
+        return max(LOOK_S, min(self._stop.due_s(), LONGEST_S)) if self._asked else LOOK_S
 
     def hear(self, said: FromWorker) -> None:
         if self.error is None:
@@ -136,6 +165,7 @@ class _Hearing:
     def wants_end(self) -> StopRequest | None:
         if self._ended:
             return None
+        self._asked = True
         why = StopRequest.ABORT
         if self.error is None:
             try:
@@ -147,4 +177,5 @@ class _Hearing:
                     return None
                 why = asked
         self._ended = True
+        self._called.close()
         return why

@@ -63,7 +63,8 @@ class Wire(Generic[M]):
         self._decode = decode
         self._lost_after_s = lost_after_s
         self._out: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
-        self._in: SimpleQueue[tuple[M, Parcel] | None] = SimpleQueue()
+        self._in: SimpleQueue[tuple[M, Parcel] | tuple[()] | None] = SimpleQueue()
+        self._nudged = False
         self._folder = folder
         self._window = Semaphore(WINDOW)
         self._heard = time.monotonic()
@@ -172,7 +173,10 @@ class Wire(Generic[M]):
         return False
 
     def take(self, wait_s: float) -> tuple[M, Parcel] | None:
-        """The next message; None if none comes within that time. Raises Closed once there will be no more."""
+        """The next message; None if none comes within that time, or somebody calls `nudge`.
+
+        Raises Closed once there will be no more.
+        """
         try:
             found = self._in.get(timeout=wait_s) if wait_s else self._in.get_nowait()
         except Empty:
@@ -180,7 +184,16 @@ class Wire(Generic[M]):
         if found is None:
             self._in.put(None)
             raise Closed
+        if not found:
+            self._nudged = False
+            return None
         return found
+
+    def nudge(self) -> None:
+        """Have `take` return early, in any thread; once for all who ask for that before it does."""
+        if not self._nudged:
+            self._nudged = True
+            self._in.put(())
 
     def close(self) -> None:
         """Close the connection once everything has been sent."""
