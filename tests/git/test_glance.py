@@ -148,8 +148,35 @@ def test_a_glance_says_what_git_says_or_nothing(world: World, script: str, answe
         assert replace(found, exact=True) == said
 
 
-def test_a_glance_says_nothing_before_git_has_looked(tmp_path: Path) -> None:
+def test_a_glance_says_nothing_of_what_is_not_tracked_before_git_has_looked(tmp_path: Path) -> None:
     assert World(tmp_path / "repo").look() is None
+
+
+ALL_TRACKED = {
+    name: case for name, case in SCRIPTS.items() if not any(word in case[0] for word in ("build", "a.log"))
+}
+
+
+@pytest.mark.parametrize(("script", "answer"), ALL_TRACKED.values(), ids=ALL_TRACKED)
+def test_where_all_is_tracked_git_need_not_have_looked(tmp_path: Path, script: str, answer: Answer) -> None:
+    world = World(tmp_path / "repo", f"{WITHOUT_LOGS}; {MANY}; rm -r build src/a.log")
+    sh(world.root, script)
+    found = world.look()
+    assert (found is None) == (answer == "ask git")
+    if found is not None:
+        said = replace(world.repo.status(), pitboss_visible=False, only_edits=found.only_edits)
+        assert replace(found, exact=True) == said
+
+
+def test_where_all_is_tracked_other_rules_make_no_difference(tmp_path: Path) -> None:
+    world = World(tmp_path / "repo", f"{WITHOUT_LOGS}; rm -r build src/a.log")
+    assert world.look() == world.repo.status()
+    sh(world.root, "mkdir -p .git/info; printf '*\\n!*.log\\n' >.git/info/exclude; echo more >>two")
+    found = world.look()
+    assert found is not None
+    assert found.few_paths == world.repo.status().few_paths == ("two",)
+    sh(world.root, "echo log >src/a.log")
+    assert world.look() is None
 
 
 def test_what_git_names_is_known_from_then_on(world: World) -> None:

@@ -1,6 +1,7 @@
 """Whatever is done to a tree, a glance that answers says what git says of it (SPEC 6).
 
-The walks keep to what a glance can tell without git; those from seed 18 on meet rules that come and go.
+The walks keep to what a glance can tell without git; those from seed 18 on meet rules that come and go. In each third
+one nothing is ignored at first, so that git need not have looked.
 `GLANCE_WALKS=500 GLANCE_STEPS=60` has more and longer ones made.
 """
 
@@ -80,6 +81,7 @@ class Walk:
 
     def __init__(self, place: Path, seed: int) -> None:
         self.random = random.Random(seed)
+        self.is_bare = seed % 3 == 0
         self.root, self.outside = place / "repo", place / "outside"
         self.outside.mkdir(parents=True)
         self.log = [f"seed {seed}"]
@@ -107,8 +109,10 @@ class Walk:
             self.sh("git", "add", "-A", at=main)
             self.sh("git", "commit", "-qm", "first", at=main)
             self.sh("git", "worktree", "add", "-q", "-b", "side", str(self.root), at=main)
-        self.note(f"{hashes} {said} {attributes!r} {'main' if main == self.root else 'linked'}")
-        for path in (*FILES, *IGNORED):
+        self.note(
+            f"{hashes} {self.is_bare} {said} {attributes!r} {'main' if main == self.root else 'linked'}"
+        )
+        for path in FILES if self.is_bare else (*FILES, *IGNORED):
             file = self.root / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text("" if path == "empty" else f"{path}\n" * 3)

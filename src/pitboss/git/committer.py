@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from pitboss.core.diff_stat import may_add, parse_shortstat
@@ -51,6 +52,7 @@ class UserHooks:
     def __init__(self, source: Path | None = None) -> None:
         self._source = source
         self._folder: Path | None = None
+        self._asking = Lock()
 
     def any_for(self, repo: Repo) -> bool:
         """Whether a commit there runs a hook."""
@@ -85,9 +87,10 @@ class UserHooks:
         ]
 
     def _found(self, repo: Repo) -> Path:
-        if self._folder is None:
-            self._folder = Path(repo.line("rev-parse", *HOOKS))
-        return self._folder
+        with self._asking:
+            if self._folder is None:
+                self._folder = Path(repo.line("rev-parse", *HOOKS))
+            return self._folder
 
 
 class Committer:

@@ -1,7 +1,7 @@
-"""Looks at a small working tree without git, once git has said what it ignores there (SPEC 6).
+"""Looks at a small working tree without git, which is asked once what it ignores there, if there is anything (SPEC 6).
 
-Then the index tells the rest: a file of which the file system says something else than it told git has changed, and a
-name that is neither tracked nor known to be ignored is new. Whatever is in doubt, new names included, is left to git.
+The index tells the rest: a file of which the file system says something else than it told git has changed, and a name
+that is neither tracked nor known to be ignored is new. Whatever is in doubt, new names included, is left to git.
 """
 
 from __future__ import annotations
@@ -116,11 +116,11 @@ class Glances:
     def _look(self, branch: str, base: str, rules: Excludes, index: IndexEntries) -> TreeStatus:
         """What git would say. Raises _InDoubtError, OSError."""
         known = self._ignored
-        if known is None or (known.outside, known.inside) != (rules, index.named(RULES)):
-            raise _InDoubtError
+        if known is not None and (known.outside, known.inside) != (rules, index.named(RULES)):
+            known = None
         if not self._is_at(branch, base) or index.tree != self._tree_of(base, known):
             raise _InDoubtError
-        changed = sorted(self._changed(index, known.paths))
+        changed = sorted(self._changed(index, known.paths if known else frozenset()))
         if len(changed) > FEW_PATHS or any(map(_is_decisive, changed)):
             raise _InDoubtError
         return TreeStatus(
@@ -141,8 +141,8 @@ class Glances:
             and read_file(self._repo.common_dir / ref)[0] == f"{base}\n".encode()
         )
 
-    def _tree_of(self, commit: str, known: _Ignored) -> str | None:
-        if commit == known.head and known.tree is not None:
+    def _tree_of(self, commit: str, known: _Ignored | None) -> str | None:
+        if known is not None and commit == known.head and known.tree is not None:
             return known.tree
         made = read_new(self._repo, commit)
         if made is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -46,16 +47,17 @@ class ExcludeFiles:
         self._excludes = ""
         self._included: tuple[str, ...] = ()
         self._known: Excludes | None = None
+        self._lock = Lock()
 
     def now(self, repo: Repo) -> Excludes:
         """The current rules. Raises GitError."""
-        known = self._known
-        if known is None or known.seen != self._seen(repo):
-            self._excludes, self._included = _settings(repo)
-            texts = (_bytes(self._own(repo)), _bytes(repo.common_dir / "info" / "exclude"))
-            known = Excludes(seen=self._seen(repo), text=b"\n".join(texts))
-            self._known = known  # until another thread asks for its tree
-        return known
+        with self._lock:  # sessions that end together need not all ask git
+            known = self._known
+            if known is None or known.seen != self._seen(repo):
+                self._excludes, self._included = _settings(repo)
+                texts = (_bytes(self._own(repo)), _bytes(repo.common_dir / "info" / "exclude"))
+                known = self._known = Excludes(seen=self._seen(repo), text=b"\n".join(texts))
+            return known
 
     def written_since(self, rules: Excludes, repo: Repo) -> bool:
         """Whether the rules have changed; asks git only if a file was written."""
