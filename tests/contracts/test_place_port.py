@@ -9,7 +9,7 @@ import time
 import weakref
 from datetime import UTC, datetime
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
@@ -588,6 +588,26 @@ def test_turns_come_one_after_the_other_in_the_order_in_which_they_were_asked_fo
         came.append(1)
     waiting.join(timeout=60)
     assert came == [1, 2]
+
+
+def test_who_has_landed_lets_those_who_wait_go_first_for_a_moment(world: World) -> None:
+    places = world.opened()
+    places.let_others_land()  # nobody is there
+    came: list[str] = []
+    over = Event()
+
+    def linger() -> None:
+        over.wait(timeout=60)
+        places.let_others_land()
+        came.append("follows")
+
+    waiting = Thread(target=linger)
+    waiting.start()
+    with places.turn():
+        came.append("lands")
+        over.set()
+        waiting.join(timeout=60)  # it waits for a moment only
+    assert came == ["lands", "follows"]
 
 
 def two_at_work(world: World, first: dict[str, str], second: dict[str, str]) -> tuple[Places, Place, Place]:

@@ -136,9 +136,10 @@ class Delivery:
         return True
 
     def follow(self, session: Assignment, landing: Landing) -> Landing:
-        """Bring the user's checkout along with what has landed."""
+        """Bring the user's checkout along with what has landed, by others too if they are about to."""
         if landing.commit is None:
             return landing
+        self._places.let_others_land()
         return self._clean(self._places.at(session).follow(landing))
 
     def _clean(self, landing: Landing) -> Landing:

@@ -256,6 +256,10 @@ class Places(Protocol):
         """Wait for a turn to land: one session at a time, first come, first served."""
         ...
 
+    def let_others_land(self) -> None:
+        """Wait a moment for those that have a turn or wait for one: the user's checkout then follows once for all."""
+        ...
+
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
         """Retry rescuing the work that a recorded session left in its tree; with `elsewhere`, do not look there."""
         ...

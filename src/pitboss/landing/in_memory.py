@@ -13,7 +13,7 @@ import msgspec
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.session import Landing, Location, Reason
 from pitboss.landing.refs import rescue_ref, run_branch, session_branch
-from pitboss.landing.turns import Turns
+from pitboss.landing.turns import MOST_BEHIND_S, Turns
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -145,6 +145,10 @@ class InMemoryPlaces:
     def turn(self) -> AbstractContextManager[None]:
         """Wait for a turn to land."""
         return self._turns.turn()
+
+    def let_others_land(self) -> None:
+        """Wait a moment for those that have a turn or wait for one."""
+        self._turns.let_others_go_first(MOST_BEHIND_S)
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
         """Nothing is ever left behind: each rescue succeeds."""

@@ -16,7 +16,7 @@ from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.session_tree import SessionTree
 from pitboss.landing.slot_place import SlotPlace
 from pitboss.landing.slots import SlotPool
-from pitboss.landing.turns import Turns
+from pitboss.landing.turns import MOST_BEHIND_S, Turns
 from pitboss.landing.user_checkout import RescueLabel
 from pitboss.landing.worktrees import HOLD, hold_branch, remove_worktree
 
@@ -141,6 +141,11 @@ class GitPlaces:
     def turn(self) -> AbstractContextManager[None]:
         """Wait for a turn to land: one session at a time, first come, first served."""
         return self._turns.turn()
+
+    def let_others_land(self) -> None:
+        """Wait a moment for those that have a turn or wait for one: the user's checkout then follows once for all."""
+        if self._branch.checked_out:
+            self._turns.let_others_go_first(MOST_BEHIND_S)
 
     # When git fails
 

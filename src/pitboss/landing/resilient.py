@@ -120,6 +120,10 @@ class ResilientPlaces:
         """Wait for a turn to land: one session at a time, first come, first served."""
         return self._places.turn()
 
+    def let_others_land(self) -> None:
+        """Wait a moment for those that have a turn or wait for one: the user's checkout then follows once for all."""
+        self._places.let_others_land()
+
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
         """Retry rescuing the work that a recorded session left in its tree; with `elsewhere`, do not look there."""
         left = next(s for s in self._left.state.unrescued if s.seq == seq)

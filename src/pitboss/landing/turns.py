@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections import deque
 from contextlib import contextmanager
-from threading import Event, Lock
+from threading import Condition, Event, Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+MOST_BEHIND_S = 0.05
+"""How many seconds the user's checkout may stay behind the run branch for the sake of those that are about to land."""
 
 
 class Turns:
@@ -17,6 +20,7 @@ class Turns:
     def __init__(self) -> None:
         self._lock = Lock()
         self._queue: deque[Event] = deque()
+        self._nobody = Condition(self._lock)
 
     @property
     def taken(self) -> bool:
@@ -38,3 +42,10 @@ class Turns:
                 self._queue.popleft()
                 if self._queue:
                     self._queue[0].set()  # that one alone wakes, however many wait
+                else:
+                    self._nobody.notify_all()
+
+    def let_others_go_first(self, limit_s: float) -> None:
+        """Wait until nobody holds the lock or waits for it, `limit_s` seconds at most."""
+        with self._nobody:
+            self._nobody.wait_for(lambda: not self._queue, limit_s)

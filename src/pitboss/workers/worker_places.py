@@ -97,6 +97,10 @@ class WorkerPlaces:
         """Wait for a turn to land: one session at a time, first come, first served."""
         return self._home.turn()
 
+    def let_others_land(self) -> None:
+        """Wait a moment for those that have a turn or wait for one: the user's checkout then follows once for all."""
+        self._home.let_others_land()
+
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
         """Retry rescuing the work that a recorded session left in its tree; with `elsewhere`, do not look there."""
         self._home.retry_rescue(seq, elsewhere=elsewhere)
