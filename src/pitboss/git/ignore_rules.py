@@ -51,7 +51,7 @@ class ExcludeFiles:
 
     def now(self, repo: Repo) -> Excludes:
         """The current rules. Raises GitError."""
-        with self._lock:  # sessions that end together need not all ask git
+        with self._lock:  # whoever asks at the same moment need not ask git too
             known = self._known
             if known is None or known.seen != self._seen(repo):
                 self._excludes, self._included = _settings(repo)
