@@ -20,6 +20,7 @@ from pitboss.store.opening import remove_tree
 from pitboss.store.tls_files import make_tls_files
 from pitboss.workers.background_loop import BackgroundLoop
 from pitboss.workers.extra import quiet_dask, serve_no_pages
+from pitboss.workers.heartbeat import Heartbeat
 from pitboss.workers.messages import from_worker
 from pitboss.workers.roster import Roster, Silences, workers_of
 from pitboss.workers.tls import security
@@ -75,7 +76,8 @@ class Cluster:
         self._seen: tuple[WorkerInfo, ...] = ()
         self._by_name: dict[str, WorkerInfo] = {}
         self._roster = Roster(asked.agents)
-        self._pulse = Silences()
+        self._silences = Silences()
+        self._heartbeat: Heartbeat | None = None
         self.listener: Callable[[tuple[WorkerInfo, ...]], object] | None = None
         """Hears who is there, again and again, in the event loop: it must not wait for anything."""
         self._where = asked
@@ -159,7 +161,7 @@ class Cluster:
                 self._loop.run(self._scheduler.close(), timeout_s=CONNECT_S)
             self._scheduler = None
         self._loop.close()
-        self._loop = None
+        self._loop = self._heartbeat = None
         if self.local:
             with suppress(OSError):
                 remove_tree(self._own_tls)
@@ -217,7 +219,7 @@ class Cluster:
             began = time.thread_time()
             try:
                 identity = await asyncio.wait_for(self._identity(), CONNECT_S)
-                self._learn(self._pulse.judged(self._roster.members(identity), time.monotonic()))
+                self._learn(self._silences.judged(self._roster.members(identity), time.monotonic()))
             except (OSError, TimeoutError):
                 self._learn(())
             except RuntimeError:  # no more threads, say: what was seen stands, and the next look tries again
@@ -242,7 +244,10 @@ class Cluster:
         comm = await dask_comm.connect(worker.reception, timeout=CONNECT_S, **how)
         await comm.write(lost_after_s)
         loop, folder = asyncio.get_running_loop(), self._note.parent
-        wire = Wire(comm, loop, from_worker, lost_after_s=lost_after_s, folder=folder)
+        self._heartbeat = self._heartbeat or Heartbeat(loop)
+        wire = Wire(
+            comm, loop, from_worker, lost_after_s=lost_after_s, folder=folder, heartbeat=self._heartbeat
+        )
         carrying = asyncio.ensure_future(wire.serve())
         carrying.add_done_callback(lambda done: done.cancelled() or done.exception())
         return wire

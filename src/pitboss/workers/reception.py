@@ -9,6 +9,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from pitboss.core.cluster import parse_scheduler
+from pitboss.workers.heartbeat import Heartbeat
 from pitboss.workers.messages import from_runner
 from pitboss.workers.tls import security
 from pitboss.workers.wire import Wire
@@ -28,6 +29,7 @@ class Reception:
         self._folder = folder
         self._attend = attend
         self._listener: Any = None
+        self._heartbeat: Heartbeat | None = None
 
     @property
     def port(self) -> int:
@@ -59,6 +61,9 @@ class Reception:
             comm.abort()
             return
         loop, folder = asyncio.get_running_loop(), self._folder
-        wire = Wire(comm, loop, from_runner, lost_after_s=lost_after_s, folder=folder)
+        self._heartbeat = self._heartbeat or Heartbeat(loop)
+        wire = Wire(
+            comm, loop, from_runner, lost_after_s=lost_after_s, folder=folder, heartbeat=self._heartbeat
+        )
         self._attend(wire)
         await wire.serve()

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pitboss.core.leases import is_lost
 from pitboss.git.packs import Parcel
+from pitboss.workers.heartbeat import Heartbeat
 from pitboss.workers.messages import Beat, CargoPiece, Message, PieceTaken, encoded
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ BEATS = 6
 """How many of them fit into the time after which the other side is given up."""
 
 LONGEST_BEAT_S = 10.0
+BEAT = encoded(Beat())
 FULL = 64
 """Messages that may wait to be sent, or to be taken, before whoever can wait does."""
 
@@ -46,7 +48,7 @@ class Closed(Exception):
 class Wire(Generic[M]):
     """One end of a connection; `decode` reads what the other side says. `comm` is a connection of dask.
 
-    What is large lands in `folder`.
+    What is large lands in `folder`. Connections that share a `heartbeat` beat together.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Wire(Generic[M]):
         *,
         lost_after_s: float,
         folder: Path | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
         self._comm = comm
         self._loop = loop
@@ -67,7 +70,10 @@ class Wire(Generic[M]):
         self._nudged = False
         self._folder = folder
         self._window = Semaphore(WINDOW)
-        self._heard = time.monotonic()
+        self._heartbeat = heartbeat or Heartbeat(loop)
+        self.beat_s = min(LONGEST_BEAT_S, lost_after_s / BEATS)
+        self._heard = self._said = time.monotonic()
+        self._lost = asyncio.Event()
         self._closed = False
 
     @property
@@ -89,10 +95,12 @@ class Wire(Generic[M]):
 
     async def serve(self) -> None:
         """Carry messages until either side closes the connection."""
-        tasks = [asyncio.ensure_future(work) for work in (self._send(), self._receive(), self._beat())]
+        tasks = [asyncio.ensure_future(work) for work in (self._send(), self._receive(), self._lost.wait())]
+        self._heartbeat.add(self)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._heartbeat.remove(self)
             self._closed = True
             self._in.put(None)
             for task in tasks:
@@ -106,6 +114,7 @@ class Wire(Generic[M]):
             if not head:
                 return
             await self._comm.write([head, body])
+            self._said = time.monotonic()
             # Dask does not wait for its stream, which takes whatever it gets.
             stream = getattr(self._comm, "stream", None)
             if stream is not None and stream.writing():
@@ -117,8 +126,8 @@ class Wire(Generic[M]):
             head, body = await self._comm.read()
             self._heard = time.monotonic()
             match said := self._decode(bytes(head)):
-                case Beat():
-                    pass
+                case Beat():  # to answer it now costs the other side least: it hears many at this moment
+                    self._beat(self._heard, self.beat_s / 2)
                 case PieceTaken():
                     self._window.release()
                 case CargoPiece():
@@ -139,11 +148,19 @@ class Wire(Generic[M]):
             await asyncio.sleep(PAUSE_S)
             self._heard = time.monotonic()
 
-    async def _beat(self) -> None:
-        while not is_lost(silent_s := time.monotonic() - self._heard, self._lost_after_s):
-            beat_s = min(LONGEST_BEAT_S, self._lost_after_s / BEATS)
-            await asyncio.sleep(min(beat_s, self._lost_after_s - silent_s))
-            self._out.put_nowait((encoded(Beat()), b""))
+    def beat_by(self, now: float, early_s: float) -> float | None:
+        """Beat if that is due within `early_s`; returns when to call it again, None if it has been given up."""
+        if is_lost(now - self._heard, self._lost_after_s):
+            self._lost.set()
+            return None
+        self._beat(now, self.beat_s - early_s)
+        return min(self._said + self.beat_s, self._heard + self._lost_after_s)
+
+    def _beat(self, now: float, after_s: float) -> None:
+        """Beat unless something was said within `after_s`."""
+        if now - self._said >= after_s:
+            self._said = now
+            self._out.put_nowait((BEAT, b""))
 
     # In the session's thread
 

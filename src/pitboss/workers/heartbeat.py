@@ -1,0 +1,70 @@
+"""The beats of all connections of a process: those that are due together are sent in one go (SPEC 14).
+
+To wake up costs more than to send a few beats more, and what is sent at one moment is answered at one moment.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+GATHERED = 0.1
+"""The part of a beat's time by which it may be early, or a loss be noticed late, to share a pass with others."""
+
+
+class Beating(Protocol):
+    """What beats: a connection."""
+
+    @property
+    def beat_s(self) -> float:
+        """Seconds between two of its beats."""
+        ...
+
+    def beat_by(self, now: float, early_s: float) -> float | None:
+        """Beat if that is due within `early_s`; returns when to call it again, None if it has been given up."""
+        ...
+
+
+class Heartbeat:
+    """Calls what beats when it is due; only the thread of the event loop uses it."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._beating: dict[int, Beating] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._due = float("inf")
+
+    def add(self, what: Beating) -> None:
+        """It has been heard just now."""
+        self._beating[id(what)] = what
+        self._plan(time.monotonic() + what.beat_s)
+
+    def remove(self, what: Beating) -> None:
+        """It beats no longer."""
+        self._beating.pop(id(what), None)
+        if not self._beating and self._timer is not None:
+            self._timer.cancel()
+            self._timer, self._due = None, float("inf")
+
+    def _plan(self, due: float) -> None:
+        if due < self._due:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._due = due
+            self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._pass)
+
+    def _pass(self) -> None:
+        now, self._due, self._timer = time.monotonic(), float("inf"), None
+        early_s = GATHERED * min(each.beat_s for each in self._beating.values())
+        for key, each in list(self._beating.items()):
+            due = each.beat_by(now, early_s)
+            if due is None:
+                del self._beating[key]
+            else:
+                self._due = min(self._due, due)
+        due, self._due = max(self._due, now + early_s), float("inf")
+        if self._beating:
+            self._plan(due)
