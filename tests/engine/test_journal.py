@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -13,10 +12,8 @@ from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.quota import Quota
 from pitboss.core.run import build_state
 from pitboss.core.session import Assignment, Outcome, SessionRecord, SessionStatus, transcript_name
-from pitboss.engine import state_writer
 from pitboss.engine.attempt import Attempt
 from pitboss.engine.journal import Journal
-from pitboss.engine.spreading import SPREAD_S
 from pitboss.engine.state_writer import CROWD
 from pitboss.store.catalogue import read_state
 from pitboss.store.log import iter_records
@@ -142,34 +139,6 @@ def test_in_a_crowd_what_nobody_waits_for_is_written_now_and_then(tmp_path: Path
         journal.started(1, 77, 1)
         assert pids()[0] == 66
         wait_until(is_kept_up)
-
-
-def test_in_a_crowd_those_that_waited_for_one_write_go_on_one_after_another(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(state_writer, "LONGEST_REST_S", BOUND_S)
-    monkeypatch.setattr(state_writer, "SHARED_S", BOUND_S)
-    went_on: list[float] = []
-
-    def end(seq: int) -> None:
-        journal.ended(seq, Outcome(status=SessionStatus.OK, ended_at=now()))
-        went_on.append(time.monotonic())
-
-    state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
-    with RunDir.create(tmp_path, state) as rundir:
-        journal = Journal(rundir, state, ScriptedChooser(()), now)
-        dispatch(journal, *range(1, CROWD + 2))
-        threads = [Thread(target=end, args=(seq,), daemon=True) for seq in range(1, CROWD + 2)]
-        for thread in threads:
-            thread.start()
-        wait_until(lambda: all(session.progress.outcome for session in journal.state.in_flight))
-        time.sleep(0.2)  # all but a few wait by now
-        journal.dispatched()
-        for thread in threads:
-            thread.join(BOUND_S)
-        assert all(session.progress.outcome for session in read_state(rundir.paths).in_flight)
-    assert len(went_on) == CROWD + 1
-    assert max(went_on) - min(went_on) > SPREAD_S / 2
 
 
 def test_a_session_that_is_not_in_flight_has_nothing_to_tell(tmp_path: Path) -> None:

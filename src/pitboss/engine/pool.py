@@ -12,8 +12,6 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from pitboss.core.session import SessionRecord
-from pitboss.engine.spreading import step_s
-from pitboss.engine.state_writer import CROWD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,24 +73,16 @@ class Pool:
         self._assigned[session.seq] = session
 
     def begin(self) -> None:
-        """Run what was assigned, each session in a thread, which cannot keep the process from ending.
-
-        In a crowd they begin one after another.
-        """
+        """Run what was assigned, each session in a thread, which cannot keep the process from ending."""
         if not self._assigned:
             return
         sessions = tuple(self._assigned.values())
         self._assigned.clear()
-        crowd = len(self._placed) + len(self._landing) > CROWD
-        beginning = self._begin(sessions)
-        apart_s = step_s(len(beginning)) if crowd else 0.0
-        for nth, session in enumerate(beginning):
-            self._start(session, nth * apart_s)
+        for session in self._begin(sessions):
+            self._start(session)
 
-    def _start(self, session: Assignment, pause_s: float) -> None:
+    def _start(self, session: Assignment) -> None:
         def body() -> None:
-            if pause_s:
-                time.sleep(pause_s)
             try:
                 self._news.put(
                     (session.seq, self._work(session, lambda: self._news.put((session.seq, None))))

@@ -10,8 +10,6 @@ import time
 from threading import Condition, Lock
 from typing import TYPE_CHECKING
 
-from pitboss.engine.spreading import step_s
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import RLock
@@ -43,9 +41,6 @@ class StateWriter:
         self._written = 0
         self._durable = 0
         self._rests_until = 0.0
-        self._waiting = self._gone_on = 0
-        """How many threads wait for a write, and how many have gone on since the last one."""
-        self._step_s = 0.0
 
     @property
     def is_crowded(self) -> bool:
@@ -60,18 +55,15 @@ class StateWriter:
         """Write the current state, unless another thread has done so since the caller changed it.
 
         Not under the lock, so that a record need not wait. A thread that waits here may find a later state written. In
-        a crowd it waits for that, unless it is the loop, which writes `at_once`; those that waited for one write go on
-        one after another. What need not be durable is left to `keep_up` then.
+        a crowd it waits for that, unless it is the loop, which writes `at_once`. What need not be durable is left to
+        `keep_up` then.
         """
-        pause_s = 0.0
         with self._news:
             wanted = self._latest()[1]
             if self.is_crowded and not at_once:
                 if not durable:
                     return
-                pause_s = self._wait(wanted)
-        if pause_s:
-            time.sleep(pause_s)
+                self._news.wait_for(lambda: wanted <= self._durable, LOOP_FIRST * self.rest_s())
         with self._writing:
             if wanted > (self._durable if durable else self._written):
                 self._write(durable=durable)
@@ -85,16 +77,6 @@ class StateWriter:
     def _in_flight(self) -> int:
         return len(self._latest()[0].in_flight)
 
-    def _wait(self, wanted: int) -> float:
-        """Wait for another thread to write that version; returns for how many seconds others go on first."""
-        if wanted <= self._durable:
-            return 0.0
-        self._waiting += 1
-        is_written = self._news.wait_for(lambda: wanted <= self._durable, LOOP_FIRST * self.rest_s())
-        self._waiting -= 1
-        self._gone_on += is_written
-        return (self._gone_on - 1) * self._step_s if is_written else 0.0
-
     def _write(self, *, durable: bool) -> None:
         with self._news:
             state, version = self._latest()
@@ -103,5 +85,4 @@ class StateWriter:
             self._written = version
             self._durable = version if durable else self._durable
             self._rests_until = time.monotonic() + min(LONGEST_REST_S, self._in_flight * SHARED_S)
-            self._gone_on, self._step_s = 0, step_s(self._waiting)
             self._news.notify_all()
