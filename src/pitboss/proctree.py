@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -73,6 +72,8 @@ class ProcSystem:
 
     def inherited(self) -> list[int]:
         """Children of the main thread, to which Linux gives orphans; up to 3.18, to the one that began their family."""
+        import threading  # commands that only look have one thread
+
         pid = os.getpid()
         return _children_of(pid, dict.fromkeys((pid, threading.get_native_id())))
 

@@ -106,7 +106,7 @@ def test_a_runner_killed_in_the_wait_leaves_a_record_that_cost_nothing_and_the_r
     project, claude = stage(tmp_path, AWAY, AWAY, done(), more=LATE, max_runs=2)
     with grinding(project, "--max-cost", "5") as live:
         run = waiting(project)
-        assert "waiting for claude_code's service" in project.pitboss("status").out
+        wait_until(lambda: "waiting for claude_code's service" in project.pitboss("status").out)
         os.kill(live.runner(), SIGKILL)
         live.ended()
     config = project.root / ".pitboss/config.toml"

@@ -29,7 +29,7 @@ MOST_WAITING = 5_000
 
 STEP_EVERY_S = 0.25
 
-GATHER_S = 0.2
+GATHER_S = 0.1
 """Seconds within which events are shown together: to wake a thread takes longer than to show an event, and it would
 compete with the sessions for the interpreter."""
 

@@ -241,8 +241,9 @@ class Repo:
         )
         done = transfer(command, sink, quiet_s=quiet_s)
         if done.code != 0 or done.cut_short:
-            silent = f"\nno sign of life for {quiet_s:g} s" if done.cut_short else ""
-            raise GitError(("git", *args), done.stderr.decode(errors="replace") + silent, code=done.code)
+            # Whatever git said once it was being ended is not the reason.
+            silent = f"no sign of life for {quiet_s:g} s" if done.cut_short else None
+            raise GitError(("git", *args), silent or done.stderr.decode(errors="replace"), code=done.code)
 
     def git(
         self,
