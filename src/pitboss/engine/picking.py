@@ -1,4 +1,4 @@
-"""Says what a live run starts next: asks the chooser, who knows what was queued or edited outside."""
+"""Says what a live run starts next: takes in what was queued or edited, and asks the chooser."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Picking:
     ) -> Choice | Wait | Idle | Ending:
         """As `Chooser.next`, with what is outside at this moment; Idle while there is no place for its choice.
 
-        Most questions come when no session may start. Then what changed outside is taken in only now and then.
+        Mostly no session may start at that moment. Then what has changed outside is taken in only now and then.
         """
         state = self._journal.state
         step = self._ask(running, landing)

@@ -57,14 +57,14 @@ class Heartbeat:
             self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._pass)
 
     def _pass(self) -> None:
-        now, self._due, self._timer = time.monotonic(), float("inf"), None
+        now, soonest = time.monotonic(), float("inf")
+        self._timer, self._due = None, float("inf")
         early_s = GATHERED * min(each.beat_s for each in self._beating.values())
         for key, each in list(self._beating.items()):
             due = each.beat_by(now, early_s)
             if due is None:
                 del self._beating[key]
             else:
-                self._due = min(self._due, due)
-        due, self._due = max(self._due, now + early_s), float("inf")
+                soonest = min(soonest, due)
         if self._beating:
-            self._plan(due)
+            self._plan(max(soonest, now + early_s))
