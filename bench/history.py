@@ -10,8 +10,8 @@ from bench.figures import Figure
 from bench.measure import PITBOSS, PYTHON, interleave, median, say, time_child
 from bench.repositories import CHANGES_NOTHING, git, make_repository
 from pitboss.core.session import SessionRecord, SessionStatus, TokenUsage, transcript_name
-from pitboss.store.codec import encode_record
 from pitboss.store.paths import RunPaths
+from pitboss.store.record_codec import encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,8 @@ from bench.figures import Figure
 from bench.measure import PITBOSS, interleave, median, say, time_child
 from bench.repositories import CHANGES_NOTHING, git, make_repository
 from bench.resume import RUN_ID, record_of, write_run
-from pitboss.store.codec import encode_record
 from pitboss.store.paths import RunPaths
+from pitboss.store.record_codec import encode_record
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,10 @@ from pitboss.core.run import RunState, build_state, fold
 from pitboss.core.session import SessionRecord, SessionStatus, TokenUsage, transcript_name
 from pitboss.core.stops import RunStatus
 from pitboss.core.usage import RoleTokens
-from pitboss.store.codec import encode_record, encode_state
 from pitboss.store.paths import RunPaths
+from pitboss.store.record_codec import encode_record
 from pitboss.store.rundir import RunDir
+from pitboss.store.state_codec import encode_state
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ import pytest
 
 from pitboss.cli.shared.commands import COMMANDS, help_page
 from pitboss.cli.shared.group import pitboss
-from pitboss.store.codec import encode_record
+from pitboss.store.record_codec import encode_record
 from pitboss.store.rundir import RunDir
 from tests.support.cli import COMMAND, Project, finish, wait_until
 from tests.support.runs import the_run

@@ -13,7 +13,7 @@ import pytest
 
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import RunStatus
-from pitboss.store.codec import encode_record
+from pitboss.store.record_codec import encode_record
 from pitboss.store.rundir import RunDir
 from tests.support.cli import Project
 from tests.support.values import flying, record, run_state

@@ -42,8 +42,8 @@ from pitboss.core.usage import Usage
 from pitboss.engine.bus import Bus
 from pitboss.screens.json_lines import JsonProgress
 from pitboss.screens.progress import for_stderr
-from pitboss.store.codec import encode_record
 from pitboss.store.paths import RunPaths
+from pitboss.store.record_codec import encode_record
 from tests.behaviour.test_cli_observers import documented
 from tests.support.cli import Project, wait_until
 from tests.support.values import record, run_state

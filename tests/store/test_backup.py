@@ -11,10 +11,10 @@ from pitboss.core.stops import RunStatus
 from pitboss.errors import StartError
 from pitboss.store.backup import KEPT_OF_GONE, Backup, restore_lost
 from pitboss.store.catalogue import find_run, latest_run, list_runs, readable_log
-from pitboss.store.codec import encode_record
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import RunLock
 from pitboss.store.paths import RunPaths, config_path, prompts_dir, runs_dir
+from pitboss.store.record_codec import encode_record
 from pitboss.store.rundir import RunDir
 from tests.support.disk import names
 from tests.support.values import record, run_state

@@ -24,10 +24,10 @@ from pitboss.core.events import (
 from pitboss.core.redact import Secrets
 from pitboss.core.view import View, fold
 from pitboss.store import event_log, follow
-from pitboss.store.codec import encode_record
 from pitboss.store.event_log import EventLog, decode_event, encode_event
 from pitboss.store.follow import EventFollower, last_events
 from pitboss.store.paths import RunPaths
+from pitboss.store.record_codec import encode_record
 from tests.support.values import record
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ import pytest
 from pitboss.core.recovery.refusals import RunNotFound
 from pitboss.errors import StorageError
 from pitboss.store.catalogue import live_holder
-from pitboss.store.codec import encode_record
 from pitboss.store.follow import EventFollower, LogFollower, follow, snapshot
 from pitboss.store.lock import RunLock
 from pitboss.store.paths import lock_path
+from pitboss.store.record_codec import encode_record
 from pitboss.store.rundir import RunDir
 from tests.support.disk import NO_FILES, put
 from tests.support.values import RUN_ID, flying, fresh_run, record

@@ -13,10 +13,10 @@ from pitboss.core.recovery.facts import Damage, LogScan
 from pitboss.core.session import SessionStatus
 from pitboss.errors import StorageError
 from pitboss.store import log as log_module
-from pitboss.store.codec import encode_record
 from pitboss.store.log import LogScanner, glance_back, iter_records, last_records, read_lines, scan_log
 from pitboss.store.log_repair import cut_torn_tail, set_aside_lines
 from pitboss.store.paths import RunPaths
+from pitboss.store.record_codec import encode_record
 from tests.support.disk import NO_FILES, put
 from tests.support.logs import GARBAGE, empty_run, lines
 from tests.support.values import RUN_ID, record

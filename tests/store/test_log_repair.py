@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.errors import RunDirectoryGone
-from pitboss.store.codec import encode_record
 from pitboss.store.log_repair import cut_torn_tail, set_aside, set_aside_lines
+from pitboss.store.record_codec import encode_record
 from tests.support.disk import names
 from tests.support.logs import GARBAGE, empty_run, lines
 from tests.support.values import record

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from pitboss.store.codec import encode_record, encode_state
 from pitboss.store.git_dir import working_trees
 from pitboss.store.past_copy import copy_past
 from pitboss.store.past_sessions import AllSessions
 from pitboss.store.paths import RunPaths
+from pitboss.store.record_codec import encode_record
+from pitboss.store.state_codec import encode_state
 from tests.support.values import record, run_state
 
 if TYPE_CHECKING:

@@ -28,11 +28,11 @@ from pitboss.core.redact import Secrets
 from pitboss.core.stops import RunStatus, StopReason
 from pitboss.core.view import Activity, View, fold
 from pitboss.store.backup import Backup
-from pitboss.store.codec import encode_record
 from pitboss.store.event_log import EventLog, decode_event, encode_event
 from pitboss.store.lock import RunLock
 from pitboss.store.opening import remove_tree
 from pitboss.store.paths import RunPaths, lock_path
+from pitboss.store.record_codec import encode_record
 from pitboss.store.run_watch import RunWatch, latest_steps
 from pitboss.store.rundir import RunDir
 from tests.support.disk import NO_FILES, put

@@ -15,11 +15,12 @@ from pitboss.errors import RunDirectoryGone, StorageError
 from pitboss.store import mirrored_log, rundir, sessions_md
 from pitboss.store.backup import Backup
 from pitboss.store.catalogue import latest_run, list_runs, read_state
-from pitboss.store.codec import encode_record, encode_state
 from pitboss.store.files import append_durable, write_atomic
 from pitboss.store.opening import take_notices
 from pitboss.store.paths import RunPaths, prompts_dir, runs_dir
+from pitboss.store.record_codec import encode_record
 from pitboss.store.rundir import RunDir
+from pitboss.store.state_codec import encode_state
 from tests.support.disk import largest_file, names, open_descriptors
 from tests.support.values import RUN_ID, flying, fresh_run, record, run_state
 

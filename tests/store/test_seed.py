@@ -19,9 +19,10 @@ from pitboss.store.catalogue import (
     read_state,
     resolve_target,
 )
-from pitboss.store.codec import encode_record, encode_state
 from pitboss.store.paths import RunPaths, runs_dir
+from pitboss.store.record_codec import encode_record
 from pitboss.store.rundir import RunDir
+from pitboss.store.state_codec import encode_state
 from tests.support.values import record, run_state
 
 if TYPE_CHECKING:

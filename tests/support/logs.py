@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.store.codec import encode_record
 from pitboss.store.paths import RunPaths
+from pitboss.store.record_codec import encode_record
 from tests.support.values import RUN_ID, record
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from pitboss.cli.shared.project import project_root
 from pitboss.screens.lines import log_lines
 from pitboss.screens.output import say_now, write_line
 from pitboss.store.catalogue import live_holder, readable_log
-from pitboss.store.codec import encode_record
 from pitboss.store.follow import LogFollower
 from pitboss.store.follow import follow as followed
 from pitboss.store.log import iter_records
 from pitboss.store.paths import RunPaths
+from pitboss.store.record_codec import encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,10 +16,10 @@ from pitboss.errors import CommandError
 from pitboss.screens.output import clock, fields, note, say, write_diff, write_foreign, write_line
 from pitboss.screens.tones import paint_tone
 from pitboss.store.catalogue import readable_log
-from pitboss.store.codec import encode_record
 from pitboss.store.log import iter_records
 from pitboss.store.opening import is_folder, open_regular
 from pitboss.store.paths import RunPaths
+from pitboss.store.record_codec import encode_record
 from pitboss.store.session_files import Printed, session_files
 
 if TYPE_CHECKING:

@@ -28,9 +28,9 @@ from pitboss.core.words.standing import left_out_words
 from pitboss.screens.lines import budget_parts, cost_in_words, log_lines, need_lines
 from pitboss.screens.output import Ink, clock, fields, paint, say, write_json
 from pitboss.screens.tones import paint_tone
-from pitboss.store.codec import encode_record
 from pitboss.store.follow import Snapshot, snapshot
 from pitboss.store.queue import with_queue
+from pitboss.store.record_codec import encode_record
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.session import SessionRecord
-    from pitboss.store.codec import RecordGlance
+    from pitboss.store.record_codec import RecordGlance
 
 SHOWN = 50
 """How many of the latest sessions an agent sees, one line each."""

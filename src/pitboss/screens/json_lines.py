@@ -10,8 +10,8 @@ from pitboss.core.terminal import visible_json
 from pitboss.screens.output import note
 from pitboss.screens.patient import LAST_WORDS_S, Patient
 from pitboss.screens.plain import warning
-from pitboss.store.codec import encode_record
 from pitboss.store.follow import LogFollower
+from pitboss.store.record_codec import encode_record
 
 if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths

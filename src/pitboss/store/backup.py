@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.stops import RunStatus
 from pitboss.errors import StartError, StorageError
-from pitboss.store.codec import Malformed, decode_state
+from pitboss.store.codec import Malformed
 from pitboss.store.files import make_directory, write_atomic
 from pitboss.store.git_dir import lock_paths, ours_in_git
 from pitboss.store.lock import lock_holder
@@ -33,6 +33,7 @@ from pitboss.store.paths import (
     rotations_dir,
     runs_dir,
 )
+from pitboss.store.state_codec import decode_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -12,7 +12,7 @@ from pitboss.core.recovery.refusals import NoResumableRun, RunNotFound, StateUnr
 from pitboss.core.run import RunState
 from pitboss.errors import ResumeError
 from pitboss.store.backup import Backup
-from pitboss.store.codec import Malformed, decode_last_updated, decode_state
+from pitboss.store.codec import Malformed
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import LockInfo, lock_holder
 from pitboss.store.opening import (
@@ -25,6 +25,7 @@ from pitboss.store.opening import (
     status,
 )
 from pitboss.store.paths import LOG_FILENAME, STATE_FILENAME, RunPaths, runs_dir
+from pitboss.store.state_codec import decode_last_updated, decode_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

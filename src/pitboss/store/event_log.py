@@ -15,8 +15,8 @@ import msgspec
 
 from pitboss.core.events import RunEvent, RunStarted, SessionEnded, Step
 from pitboss.core.terminal import visible_json
-from pitboss.store.codec import encode_record
 from pitboss.store.opening import open_writing, status
+from pitboss.store.record_codec import encode_record
 from pitboss.typed import decoder_of
 
 if TYPE_CHECKING:

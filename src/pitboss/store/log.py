@@ -17,8 +17,9 @@ import msgspec
 from pitboss.core.recovery.facts import Damage, LogScan
 from pitboss.core.session import SessionRecord
 from pitboss.errors import storage_error
-from pitboss.store.codec import Malformed, decode_glance, decode_head, decode_heads, decode_record
+from pitboss.store.codec import Malformed
 from pitboss.store.opening import open_regular
+from pitboss.store.record_codec import decode_glance, decode_head, decode_heads, decode_record
 from pitboss.store.tail import LONGEST_LINE, lines_from_end
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from pitboss.store.codec import RecordGlance, RecordHead
+    from pitboss.store.record_codec import RecordGlance, RecordHead
 
 CHUNK = 1024 * 1024
 MOST_DAMAGE_LISTED = 1000

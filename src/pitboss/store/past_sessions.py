@@ -14,13 +14,14 @@ import msgspec
 
 from pitboss.core.history import PastSession, past
 from pitboss.errors import PitbossError, StorageError
-from pitboss.store.codec import Malformed, decode_state
+from pitboss.store.codec import Malformed
 from pitboss.store.files import read_regular, write_atomic
 from pitboss.store.git_dir import common_folder, working_trees
 from pitboss.store.log import iter_records
 from pitboss.store.opening import names_in, status
 from pitboss.store.past_copy import past_copies
 from pitboss.store.paths import LOG_FILENAME, PITBOSS_FOLDER, STATE_FILENAME, runs_dir
+from pitboss.store.state_codec import decode_state
 from pitboss.typed import from_json
 
 if TYPE_CHECKING:

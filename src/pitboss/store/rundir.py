@@ -12,10 +12,12 @@ from threading import RLock
 from typing import TYPE_CHECKING, TypeVar
 
 from pitboss.errors import RunDirectoryGone, StorageError, storage_error
-from pitboss.store.codec import Malformed, encode_record, encode_state
+from pitboss.store.codec import Malformed
 from pitboss.store.files import append_durable, make_directory, read_regular, sync_directory, write_atomic
 from pitboss.store.opening import PRIVATE_FOLDER, entry_at, is_folder, notice, remove_tree, status
 from pitboss.store.paths import RunPaths
+from pitboss.store.record_codec import encode_record
+from pitboss.store.state_codec import encode_state
 from pitboss.store.user_text import MAX_BYTES
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ if TYPE_CHECKING:
     from pitboss.core.run import RunState
     from pitboss.core.session import SessionRecord
     from pitboss.store.backup import Backup
-    from pitboss.store.codec import Seen
     from pitboss.store.mirrored_log import MirroredLog
+    from pitboss.store.state_codec import Seen
 
 _T = TypeVar("_T")
 

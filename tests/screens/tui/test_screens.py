@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.core.stops import RunStatus
-from pitboss.store.codec import encode_state
+from pitboss.store.state_codec import encode_state
 from tests.screens.tui import a_night
 from tests.screens.tui.a_night import NOW, RUN_ID, at, judge, live, make_run, shown, watching
 

@@ -28,8 +28,9 @@ def get_ready(paths: RunPaths) -> None:
     from pitboss.git import new_objects, touched_files
     from pitboss.screens.report import gathering, page, plain  # noqa: F401
     from pitboss.store import reports, run_watch  # noqa: F401
-    from pitboss.store.codec import Malformed, decode_record
+    from pitboss.store.codec import Malformed
     from pitboss.store.event_log import decode_event
+    from pitboss.store.record_codec import decode_record
 
     compile_now(acceptance, endings, needs, new_objects, plain, run_watch, summary, touched, touched_files)
     decode_event(b"")

@@ -1,11 +1,11 @@
-"""What is on disk: the exact bytes we write, those of the Rust program, and any bytes at all."""
+"""What state.json is: the exact bytes we write, those of the Rust program, and any bytes at all."""
 
 from __future__ import annotations
 
 import json
 import math
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, timedelta, timezone
 from typing import Any
 
 import msgspec
@@ -21,24 +21,24 @@ from pitboss.core.session import (
     InFlight,
     Outcome,
     Progress,
-    SessionRecord,
     SessionStatus,
-    TokenUsage,
 )
 from pitboss.core.stops import RunStatus
-from pitboss.core.usage import RoleTokens
-from pitboss.store.codec import (
-    Malformed,
-    RecordHead,
-    Seen,
-    decode_head,
-    decode_heads,
-    decode_record,
-    decode_state,
-    encode_record,
-    encode_state,
+from pitboss.store.codec import Malformed
+from pitboss.store.state_codec import Seen, decode_state, encode_state
+from tests.support.run_bytes import (
+    anything,
+    changed,
+    counts,
+    damage,
+    json_values,
+    moments,
+    money,
+    seqs,
+    tokens,
+    words,
 )
-from tests.support.values import STARTED, flying, record, run_state
+from tests.support.values import STARTED, flying, run_state
 
 SEED_STATE = """\
 {
@@ -69,25 +69,7 @@ SEED_STATE = """\
   "status": "active"
 }
 """
-SEED_RECORD = (
-    '{"seq":1,"run_id":"rid","prompt":"alpha","started_at":"2026-04-30T18:00:00Z",'
-    '"ended_at":"2026-04-30T18:01:00Z","status":"ok","summary":"session 1",'
-    '"commit":"abc0000000000000000000000000000000000000001",'
-    '"tokens":{"input":0,"output":0,"by_role":{}},"cost_usd":0.0,'
-    '"transcript_path":"transcripts/session-0001.log"}\n'
-)
 
-words = st.text(max_size=20)
-counts = st.integers(0, 2**63 - 1)
-seqs = st.integers(1, 2**32 - 1)
-money = st.floats(0, allow_nan=False, allow_infinity=False)
-moments = st.datetimes(timezones=st.just(UTC))
-tokens = st.builds(
-    TokenUsage,
-    input=counts,
-    output=counts,
-    by_role=st.dictionaries(words, st.builds(RoleTokens, input=counts, output=counts), max_size=3),
-)
 outcomes = st.builds(
     Outcome,
     status=st.sampled_from(SessionStatus),
@@ -141,11 +123,6 @@ def in_flight(draw: st.DrawFn) -> InFlight:
 
 
 sessions = in_flight()
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | words,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
-    max_leaves=8,
-)
 states = st.builds(
     RunState,
     run_id=words,
@@ -178,48 +155,6 @@ states = st.builds(
     ),
     unknown=st.dictionaries(words.map("x-{}".format), json_values, max_size=3),
 )
-records = st.builds(
-    SessionRecord,
-    seq=seqs,
-    run_id=words,
-    prompt=words,
-    started_at=moments,
-    ended_at=moments,
-    status=st.sampled_from(SessionStatus),
-    summary=st.none() | words,
-    commit=st.none() | words,
-    tokens=tokens,
-    cost_usd=money,
-    transcript_path=words,
-    rotation=st.none() | counts,
-    cost_known=st.booleans(),
-    reason=st.none() | words,
-    rescue=st.lists(words, max_size=2).map(tuple),
-    attempts=counts,
-    model=st.none() | words,
-    agent=st.none() | words,
-    cache_read=counts,
-    cache_write=counts,
-    retry_of=st.none() | seqs,
-    retry=st.booleans(),
-    queued=st.none() | words,
-    host=st.none() | words,
-)
-
-
-def changed(text: str, **fields: Any) -> bytes:
-    """JSON like `text` with other values at dotted paths."""
-    whole = json.loads(text)
-    for path, value in fields.items():
-        *way, last = path.split("__")
-        inner = whole
-        for step in way:
-            inner = inner[step]
-        inner[last] = value
-    return json.dumps(whole).encode()
-
-
-# --- state.json ---------------------------------------------------------------------------------------------
 
 
 def test_a_state_is_written_as_the_seed_writes_it() -> None:
@@ -388,181 +323,11 @@ def test_a_session_in_flight_is_one_flat_object_whose_agent_is_the_one_that_work
     assert (back.assignment, back.progress) == (given, now)
 
 
-# --- sessions.jsonl -----------------------------------------------------------------------------------------
-
-
-def test_a_record_is_one_line_with_exactly_the_fields_of_the_contract() -> None:
-    assert encode_record(record(1)).decode() == SEED_RECORD
-
-
-def test_summary_and_commit_are_written_even_when_there_are_none() -> None:
-    written = json.loads(encode_record(record(1, summary=None, commit=None)))
-    assert (written["summary"], written["commit"]) == (None, None)
-
-
-def test_a_record_by_the_rust_program_is_read_and_its_unknown_fields_are_ignored() -> None:
-    assert decode_record(changed(SEED_RECORD, future={"a": 1})) == record(1)
-
-
-def test_what_we_add_to_a_record_is_written_only_when_it_says_something() -> None:
-    line = record(
-        1,
-        rotation=4,
-        cost_known=False,
-        reason="conflict",
-        rescue=("refs/pitboss/rescue/rid/session-0001",),
-        hidden="files stay in the tree",
-        attempts=2,
-        model="m",
-        agent="a",
-        cache_read=3,
-        cache_write=4,
-        retry_of=7,
-        retry=True,
-        queued="6fr1mzz",
-        host="rack-2",
-    )
-    written = json.loads(encode_record(line))
-    assert list(written)[11:] == [
-        "rotation",
-        "cost_known",
-        "reason",
-        "rescue",
-        "hidden",
-        "attempts",
-        "model",
-        "agent",
-        "cache_read",
-        "cache_write",
-        "retry_of",
-        "retry",
-        "queued",
-        "host",
-    ]
-    assert decode_record(encode_record(line)) == line
-
-
-@given(records)
-def test_every_record_is_one_line_that_survives_the_disk(line: SessionRecord) -> None:
-    data = encode_record(line)
-    assert data.index(b"\n") == len(data) - 1
-    back = decode_record(data)
-    if line.rotation is None and not back.cost_known:
-        line = msgspec.structs.replace(line, cost_known=False, cost_source=back.cost_source)
-    assert back == line
-    assert decode_head(data) == RecordHead(seq=line.seq, run_id=line.run_id, status=line.status)
-
-
-@pytest.mark.parametrize("cost", [math.nan, math.inf, -math.inf, -1.0])
-def test_a_cost_that_is_no_amount_of_money_is_written_as_an_unknown_one(cost: float) -> None:
-    back = decode_record(encode_record(record(1, cost_usd=cost)))
-    assert (back.cost_usd, back.cost_known) == (0.0, False)
-
-
-def test_text_that_is_not_unicode_does_not_keep_a_record_from_being_written() -> None:
-    usage = TokenUsage(by_role={"role\udcff": RoleTokens()})
-    line = msgspec.structs.replace(record(1, summary="caf\udce9", rescue=("ref\udc80",)), tokens=usage)
-    back = decode_record(encode_record(line))
-    assert (back.summary, list(back.tokens.by_role), back.rescue) == ("caf?", ["role?"], ("ref?",))
-
-
-def test_times_with_another_offset_are_read_as_utc() -> None:
-    back = decode_record(changed(SEED_RECORD, started_at="2026-04-30T20:00:00+02:00"))
-    assert back == record(1)
-    assert back.started_at.tzinfo is UTC
-    state = run_state(in_flight=(flying(4, started_at=STARTED.astimezone(timezone(timedelta(hours=1)))),))
-    assert decode_state(encode_state(state)).in_flight[0].assignment.started_at.tzinfo is UTC
-
-
-@pytest.mark.parametrize(
-    ("line", "field"),
-    [
-        (changed(SEED_RECORD, seq=0), "$.seq"),
-        (changed(SEED_RECORD, seq=-3), "$.seq"),
-        (changed(SEED_RECORD, seq=2**32), "$.seq"),
-        (changed(SEED_RECORD, seq=1.5), "$.seq"),
-        (changed(SEED_RECORD, cost_usd=None), "$.cost_usd"),
-        (changed(SEED_RECORD, cost_usd=-1), "$.cost_usd"),
-        (changed(SEED_RECORD, cost_usd=10**400), "$.cost_usd"),
-        (changed(SEED_RECORD, cost_usd=math.nan), "$"),
-        (changed(SEED_RECORD, cost_usd=math.inf), "$"),
-        (changed(SEED_RECORD, tokens__input=-1), "$.tokens.input"),
-        (changed(SEED_RECORD, tokens__by_role={"fixer": {"input": -1}}), "$.tokens.by_role[...].input"),
-        (changed(SEED_RECORD, ended_at="2026-04-30T18:01:00"), "$.ended_at"),
-        (changed(SEED_RECORD, started_at="0001-01-01T00:00:00+02:00"), "$"),
-        (changed(SEED_RECORD, status="fine"), "$.status"),
-        (b'{"seq":1}', "$"),
-        (b"", "$"),
-        (b"\0\0\0\0", "$"),
-        (b"[" * 100_000, "$"),
-        (b'{"x":' + b"[" * 100_000, "$"),
-        (b'{"seq":' + b"9" * 5000, "$.seq"),
-        (SEED_RECORD.encode().replace(b"alpha", b"\xff"), "$"),
-        (SEED_RECORD.encode().replace(b"alpha", b"\\ud800"), "$"),
-        (SEED_RECORD.encode() * 2, "$"),
-    ],
-)
-def test_a_malformed_record_names_the_field(line: bytes, field: str) -> None:
-    with pytest.raises(Malformed) as failure:
-        decode_record(line)
-    assert failure.value.field == field
-
-
 def test_a_state_off_the_calendar_is_malformed() -> None:
     early = b'"started_at": "0001-01-01T00:00:00+02:00"'
     data = re.sub(rb'"started_at": "[^"]*"', early, encode_state(run_state()))
     with pytest.raises(Malformed):
         decode_state(data)
-
-
-@pytest.mark.parametrize("line", [b"", b'{"seq":0,"run_id":"r","status":"ok"}', b'{"x":' + b"[" * 100_000])
-def test_a_malformed_head_is_told(line: bytes) -> None:
-    with pytest.raises(Malformed):
-        decode_head(line)
-
-
-def test_heads_are_read_many_at_a_time() -> None:
-    many = b"".join(encode_record(record(n)) for n in (1, 2, 3))
-    assert [head.seq for head in decode_heads(many)] == [1, 2, 3]
-
-
-ONE, TWO = encode_record(record(1)), encode_record(record(2))
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        b"",
-        ONE[:-1],
-        ONE + b"\n",
-        b"\n" + ONE,
-        ONE[:-1] + TWO,
-        ONE + b"x\n" + TWO,
-        ONE + b"\n" + TWO[:-1] + ONE,
-    ],
-    ids=["nothing", "no-newline", "blank-end", "blank-start", "joined", "garbage", "blank-and-joined"],
-)
-def test_heads_that_are_not_one_a_line_are_malformed(content: bytes) -> None:
-    with pytest.raises(Malformed):
-        decode_heads(content)
-
-
-# --- anything ------------------------------------------------------------------------------------------------
-
-
-def damage(text: str) -> st.SearchStrategy[bytes]:
-    """`text` with a stretch of it replaced by arbitrary bytes."""
-    whole = text.encode()
-    spot = st.integers(0, len(whole))
-    return st.builds(
-        lambda start, length, junk: whole[:start] + junk + whole[start + length :],
-        spot,
-        st.integers(0, 20),
-        st.binary(max_size=8),
-    )
-
-
-anything = st.binary(max_size=200) | json_values.map(msgspec.json.encode)
 
 
 @given(anything | damage(SEED_STATE))
@@ -574,29 +339,6 @@ def test_whatever_the_bytes_a_state_is_read_or_malformed(data: bytes) -> None:
     assert decode_state(encode_state(state)) == state
 
 
-@given(anything | damage(SEED_RECORD))
-def test_whatever_the_bytes_a_record_is_read_or_malformed(data: bytes) -> None:
-    try:
-        line = decode_record(data)
-    except Malformed:
-        return
-    assert decode_record(encode_record(line)) == line
-    assert isinstance(line.started_at, datetime)
-    assert decode_head(data).seq == line.seq
-
-
-@pytest.mark.parametrize(
-    ("changes", "known"),
-    [
-        ({"tokens": (1, 0)}, False),
-        ({"tokens": (0, 1)}, False),
-        ({}, True),
-        ({"tokens": (1, 0), "cost_usd": 0.1}, True),
-        ({"tokens": (1, 0), "rotation": 1}, True),
-    ],
-)
-def test_tokens_for_nothing_by_a_program_that_prices_no_unknown_model_have_no_known_cost(
-    changes: dict[str, Any], known: bool
-) -> None:
-    back = decode_record(encode_record(record(1, **changes)))
-    assert (back.cost_known, back.cost_source) == (known, None if known else "unknown")
+def test_times_with_another_offset_are_read_as_utc() -> None:
+    state = run_state(in_flight=(flying(4, started_at=STARTED.astimezone(timezone(timedelta(hours=1)))),))
+    assert decode_state(encode_state(state)).in_flight[0].assignment.started_at.tzinfo is UTC
