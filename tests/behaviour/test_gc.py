@@ -11,6 +11,7 @@ import pytest
 
 from tests.behaviour.test_cli_observers import documented
 from tests.support.cli import Project
+from tests.support.rebases import go_on_with_rebase, stopped_rebase
 from tests.support.runs import Gate, Run, configure, grinding, the_run
 from tests.support.tmux import command, terminal
 
@@ -291,7 +292,10 @@ def test_refs_go_only_when_asked_for_and_held_elsewhere(project: Project) -> Non
     run = completed(project)
 
     done = project.pitboss("gc", "--refs")
-    assert f"{run.branch} stays: it is checked out, or no other ref holds its commits" in done.out
+    assert (
+        f"{run.branch} stays: it is checked out or being rebased, or no other ref holds its commits"
+        in done.out
+    )
     assert f"refs/heads/{run.branch}" in refs(project)
 
     tip = project.git("rev-parse", run.branch).strip()
@@ -341,6 +345,15 @@ def test_the_branch_that_is_checked_out_stays_even_if_named(project: Project) ->
     project.git("checkout", "-q", run.branch)
 
     assert f"{run.branch} stays: " in project.pitboss("gc", "--refs", run.run_id).out
+    assert f"refs/heads/{run.branch}" in refs(project)
+
+
+def test_a_branch_that_is_being_rebased_stays_even_if_named(project: Project) -> None:
+    run = completed(project)
+    stopped_rebase(project, project.root, run.branch)
+
+    assert f"{run.branch} stays: " in project.pitboss("gc", "--refs", run.run_id).out
+    go_on_with_rebase(project, project.root)
     assert f"refs/heads/{run.branch}" in refs(project)
 
 

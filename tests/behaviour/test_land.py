@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.cli import Done, Project
+from tests.support.rebases import go_on_with_rebase, stopped_rebase
 from tests.support.runs import Gate, Run, grinding, the_run
 
 if TYPE_CHECKING:
@@ -379,6 +380,40 @@ def test_a_branch_in_somebody_elses_checkout_is_refused(project: Project, tmp_pa
 
     assert code == 1
     assert said.startswith(f"error: main is checked out in {elsewhere}\n")
+
+
+@pytest.mark.parametrize("where", ["here", "elsewhere"])
+@pytest.mark.parametrize("way", ["--merge", "--apply", "--update-refs"])
+def test_a_branch_that_is_being_rebased_is_refused_until_that_is_over(
+    project: Project, tmp_path: Path, where: str, way: str
+) -> None:
+    run = the_run(project)
+    place = project.root
+    if where == "elsewhere":
+        place = tmp_path / "elsewhere"
+        project.git("checkout", "-q", "--detach")
+        project.git("worktree", "add", "-q", str(place), "main")
+    before = stopped_rebase(project, place, "main", way)
+
+    for dry_run in (("--dry-run",), ()):
+        done = project.pitboss("land", run.run_id, *dry_run)
+        assert (done.code, tip(project)) == (1, before)
+        assert done.err.startswith(f"error: main is being rebased in {place}\n")
+
+    go_on_with_rebase(project, place)
+    project.git("-C", str(place), "checkout", "-q", "--detach")
+    assert project.pitboss("land", run.run_id).code == 0
+    assert seqs(project) == ["4", "3", "2", "1"]
+
+
+def test_a_rebase_of_another_branch_is_in_nobodys_way(project: Project) -> None:
+    project.git("checkout", "-q", "-b", "mine")
+    stopped_rebase(project, project.root, "mine")
+
+    assert project.pitboss("land").code == 0
+
+    go_on_with_rebase(project, project.root)
+    assert seqs(project) == ["4", "3", "2", "1"]
 
 
 def test_a_live_run_is_refused(tmp_path: Path) -> None:

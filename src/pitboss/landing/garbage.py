@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.garbage import dispensable
+from pitboss.git.rebases import rebased_branches
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing.lease_refs import drop_leftovers
 from pitboss.landing.listing import registered, session_refs, session_worktrees
@@ -36,7 +37,7 @@ class Garbage(msgspec.Struct, frozen=True, kw_only=True):
     """What would be removed of one run: paths with their sizes, branches of its sessions, refs with their commits.
 
     `leased` are sessions with the lease or the result of a worker, `remote` refs on `[workers] remote`. `staying` are
-    refs that alone hold their commits, or that are checked out.
+    refs that alone hold their commits, or that are checked out or being rebased.
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class Refs:
         self._oids = {ref: oid for ref, oid, kind in listed if kind.endswith("commit")}
         self._checked_out = {path: f"refs/heads/{each.branch}" for path, each in registered(repo).items()}
         self._checked_out.setdefault(str(repo.root), repo.on_branch() or "")
+        self._rebased = rebased_branches(repo)
 
     def take(
         self, run_id: str, *, named: bool, doomed: Collection[str]
@@ -90,8 +92,11 @@ class Refs:
         return gone, tuple(ref for ref in own if ref not in gone)
 
     def in_use(self, ref: str, doomed: Collection[str]) -> bool:
-        """Whether a working tree, apart from those in `doomed`, has the branch checked out."""
-        return any(at == ref for path, at in self._checked_out.items() if path not in doomed)
+        """Whether a working tree, apart from those in `doomed`, has the branch checked out, or rebases it."""
+        users = [path for path, at in self._checked_out.items() if at == ref]
+        if ref in self._rebased:
+            users.append(self._rebased[ref])
+        return any(path not in doomed for path in users)
 
     def _of(self, run_id: str) -> list[str]:
         branch, rescued = f"refs/heads/{run_branch(run_id)}", f"{RESCUE_REFS}/{run_id}/"

@@ -13,6 +13,7 @@ from pitboss.errors import CommandError, StartError
 from pitboss.git.errors import GitError
 from pitboss.git.locks import LockScope, remove_stale_locks
 from pitboss.git.loose_refs import tip_of
+from pitboss.git.rebases import rebased_branches
 from pitboss.git.switch import HeadPosition, Switch
 from pitboss.landing.refs import RUN_BRANCHES, run_branch
 from pitboss.store.paths import RunPaths, runs_dir
@@ -136,6 +137,11 @@ class Mover:
                 f"{target.name} is checked out in {elsewhere}",
                 hint=f"go there and merge `{run_branch(self._run_id)}`, or check out another branch there;"
                 " `git worktree prune` forgets a folder that is gone",
+            )
+        if tree := rebased_branches(self._repo).get(target.ref):
+            raise CommandError(
+                f"{target.name} is being rebased in {tree}",
+                hint="end that there, by `git rebase --continue` or `git rebase --abort`; then land again",
             )
         if not target.here:
             return

@@ -173,7 +173,8 @@ def _lines(found: Garbage, *, dry_run: bool) -> Iterator[str]:
         ]
         yield f"{run_id}  {'would free' if dry_run else 'freed'} {_size([found])}: {one_line(', '.join(what))}"
     for ref in found.staying:
-        yield f"{run_id}  {one_line(_short(ref))} stays: it is checked out, or no other ref holds its commits"
+        why = "it is checked out or being rebased, or no other ref holds its commits"
+        yield f"{run_id}  {one_line(_short(ref))} stays: {why}"
 
 
 def _on_remote(found: Garbage) -> list[str]:
