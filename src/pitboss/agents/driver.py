@@ -106,11 +106,7 @@ class Driver:
                 stop=announced_like(stop, lambda: stop() or monitor.stop(), monitor.due_s),
             )
 
-        older = launch.older_argv
-        ended = start(older if older and self._is_older else launch.argv)
-        if older and not self._is_older and _refuses_option(request, ended):
-            self._is_older = True
-            ended = start(older)
+        ended = self._in_its_version(start, request, launch)
         if ended.ended_by is EndedBy.SPAWN_FAILED:
             return _not_started(request, ended.error, self._backend.install)
         if launch.file is not None:
@@ -144,6 +140,17 @@ class Driver:
     def paid(self) -> bool:
         """Whether its work may cost something."""
         return self._backend.uses_model and self._settings.usage != "none"
+
+    def _in_its_version(
+        self, start: Callable[[tuple[str, ...]], Exit], request: AgentRequest, launch: Launch
+    ) -> Exit:
+        """Start the program; if it refuses an option, start it as older versions are started, then and ever after."""
+        older = launch.older_argv
+        ended = start(older if older and self._is_older else launch.argv)
+        if older and not self._is_older and _refuses_option(request, ended):
+            self._is_older = True
+            ended = start(older)
+        return ended
 
     def _completed(self, request: AgentRequest) -> AgentRequest:
         """The request, completed from the backend's settings and then from those of all agents."""

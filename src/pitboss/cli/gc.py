@@ -63,6 +63,4 @@ def gc(
         write_json([tidying.as_json(each, done=not dry_run) for each in done])
     else:
         tidying.say_all(done, dry_run=dry_run)
-    failed = any(each.problem is not None for each in done)
-    kept = any(each.garbage is None and each.run_id in wish.named for each in done)
-    return int(failed or kept)
+    return int(not tidying.did_as_asked(done, wish))

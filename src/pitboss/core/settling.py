@@ -28,8 +28,7 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
     """
     assignment, progress = session.assignment, session.progress
     verdict = _settled(outcome, landing)
-    failed_to_land = verdict.status is SessionStatus.ERROR and _by_landing(outcome, landing)
-    lost = verdict.status is SessionStatus.ABORTED and reason_kind(verdict.reason) is Reason.INTERRUPTED
+    may_try_again = landing.retry and not assignment.is_no_turn
     return SessionRecord(
         seq=assignment.seq,
         run_id=run_id,
@@ -57,7 +56,7 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
         retry_of=assignment.retry_of,
         queued=assignment.queued,
         waited_s=round(progress.waited_s, 3),
-        retry=landing.retry and (failed_to_land or lost) and not assignment.is_no_turn,
+        retry=may_try_again and _lacks_only_a_landing(verdict, outcome, landing),
         host=assignment.host,
     )
 
@@ -68,6 +67,13 @@ def _settled(outcome: Outcome, landing: Landing) -> Verdict:
     if outcome.status is SessionStatus.OK and outcome.idle and landing.commit is None and not landing.rescue:
         return Verdict(SessionStatus.ERROR, Reason.AGENT_ERROR.because(NOTHING_DONE))
     return Verdict(outcome.status, outcome.reason)
+
+
+def _lacks_only_a_landing(verdict: Verdict, outcome: Outcome, landing: Landing) -> bool:
+    """Whether the work could not land, or its host was lost: the agent itself did not fail."""
+    if verdict.status is SessionStatus.ERROR:
+        return _by_landing(outcome, landing)
+    return verdict.status is SessionStatus.ABORTED and reason_kind(verdict.reason) is Reason.INTERRUPTED
 
 
 def _by_landing(outcome: Outcome, landing: Landing) -> bool:

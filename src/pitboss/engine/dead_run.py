@@ -78,18 +78,12 @@ def _facts(
     goes_on_here: bool,
     force: bool,
 ) -> Facts:
-    state, scan = dead.state, dead.scan
-    paths = RunPaths(repo.root, dead.run_id)
-    tree, refs = look.tree, look.refs
-    on_branch = tree.head if tree.branch == dead.branch else None
-    tip = on_branch or repo.commit_id(f"refs/heads/{dead.branch}")
-    base = state.base_commit if state else None
-    last_commit = None if tip else _last_commit(paths) or base
+    state, scan, paths = dead.state, dead.scan, RunPaths(repo.root, dead.run_id)
+    tip = _tip(dead, look.tree, repo)
+    last_commit = None if tip else _last_commit(dead, paths)
     switch = Switch(repo, paths.switch)
-    checkout = _checkout(repo, tree, tip or last_commit, switch)
-    moved_since = (
-        _worked_in_tree(state) and checkout.branch != dead.branch and _moved_since(repo, dead.branch, paths)
-    )
+    checkout = _checkout(repo, look.tree, tip or last_commit, switch)
+    moved_since = _moved_since(dead, checkout, repo, paths)
     return Facts(
         run_id=dead.run_id,
         branch=dead.branch,
@@ -108,8 +102,8 @@ def _facts(
         cut_switch=switch.is_cut_short(),
         stale_locks=tuple(str(path) for path in stale_locks(repo, lock_scope(repo, dead.branch))),
         worktrees=session_worktrees(repo, dead.run_id),
-        session_branches=refs.branches,
-        leased=refs.leased,
+        session_branches=look.refs.branches,
+        leased=look.refs.leased,
         unmoved=_unmoved(dead, paths),
         force=force,
     )
@@ -134,6 +128,12 @@ def _begin_look(repo: Repo, run_id: str) -> Callable[[], _Look]:
         return _Look(seen, found)
 
     return look
+
+
+def _tip(dead: DeadRun, tree: TreeStatus, repo: Repo) -> str | None:
+    """The commit that the run branch is on; None if the branch is gone."""
+    on_branch = tree.head if tree.branch == dead.branch else None
+    return on_branch or repo.commit_id(f"refs/heads/{dead.branch}")
 
 
 def _worked_in_tree(state: RunState | None) -> bool:
@@ -168,8 +168,9 @@ def _is_on(repo: Repo, tip: str | None, session: InFlight) -> bool:
     return own not in (None, assigned.base_commit) and repo.is_ancestor(str(own), tip)
 
 
-def _last_commit(paths: RunPaths) -> str | None:
-    commit = None
+def _last_commit(dead: DeadRun, paths: RunPaths) -> str | None:
+    """The last commit on record, else the one that the run began with."""
+    commit = dead.state.base_commit if dead.state else None
     for record in iter_records(paths.log):
         commit = record.commit or commit
     return commit
@@ -200,7 +201,14 @@ def _unmoved(dead: DeadRun, paths: RunPaths) -> frozenset[int]:
     )
 
 
-def _moved_since(repo: Repo, branch: str, paths: RunPaths) -> bool:
+def _moved_since(dead: DeadRun, checkout: Checkout, repo: Repo, paths: RunPaths) -> bool:
+    """Whether a run that worked in the user's tree may have had its branch switched away after its end."""
+    if not _worked_in_tree(dead.state) or checkout.branch == dead.branch:
+        return False
+    return _head_may_have_moved(repo, dead.branch, paths)
+
+
+def _head_may_have_moved(repo: Repo, branch: str, paths: RunPaths) -> bool:
     """Whether HEAD may have moved after the guardian saw the run's last process end; if unknown, yes."""
     from pitboss.git.reflog import Reflog
     from pitboss.store.end_marker import ended_ns

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pitboss.cli.shared.failures import exit_code
@@ -47,7 +48,7 @@ def run_guarded(
     set in the process of a detached run. `starts`: it starts sessions. Raises LockHeld, RunnerKilled. What `body`
     raises is rendered in the runner, which then ends with the matching exit code.
     """
-    root, paths = repo.root, RunPaths(repo.root, run_id)
+    paths = RunPaths(repo.root, run_id)
     if background is not None:
         background.watch_over(paths)
 
@@ -55,17 +56,13 @@ def run_guarded(
         be_patient()
         with ExitStack() as shown:
             shown.callback(hurry)
-
-            def outlets() -> Sequence[Outlet[Any]]:
-                display = _display(paths, background, as_json=as_json)
-                display.needs = lambda: _needs(repo, run_id)
-                return [shown.enter_context(display), *_files(paths, as_json=as_json, started=not starts)]
-
-            return body(channel, outlets)
+            display = partial(_display, repo, paths, background, as_json=as_json)
+            files = partial(_files, paths, as_json=as_json, started=not starts)
+            return body(channel, lambda: [shown.enter_context(display()), *files()])
 
     said = ""
     try:
-        with RunLock.acquire(*lock_paths(root), run_id=run_id):
+        with RunLock.acquire(*lock_paths(repo.root), run_id=run_id):
             throw_away(paths)
             try:
                 silent = background is None and draws_footer(json=as_json) and sys.stdout.isatty()
@@ -78,13 +75,16 @@ def run_guarded(
             _tell(said, background)
 
 
-def _display(paths: RunPaths, background: Background | None, *, as_json: bool) -> PlainProgress:
+def _display(repo: Repo, paths: RunPaths, background: Background | None, *, as_json: bool) -> PlainProgress:
     """What shows the run to whoever sits at the terminal, or to whoever started it in the background."""
     if background is not None:
-        return background.display(paths)
-    from pitboss.screens.progress import for_stderr
+        display: PlainProgress = background.display(paths)
+    else:
+        from pitboss.screens.progress import for_stderr
 
-    return for_stderr(json=as_json)
+        display = for_stderr(json=as_json)
+    display.needs = lambda: _needs(repo, paths.run_id)
+    return display
 
 
 def _files(paths: RunPaths, *, as_json: bool, started: bool) -> Iterator[Outlet[Any]]:

@@ -111,6 +111,13 @@ def tidied(repo: Repo, each: Tidying, remote: RemoteLeftovers | None) -> Tidying
     return each
 
 
+def did_as_asked(done: Sequence[Tidying], wish: Wish) -> bool:
+    """Whether nothing went wrong, and no run that was named had to be left alone."""
+    failed = any(each.problem is not None for each in done)
+    left_alone = any(each.garbage is None and each.run_id in wish.named for each in done)
+    return not failed and not left_alone
+
+
 def say_all(found: Sequence[Tidying], *, dry_run: bool) -> None:
     """Say of each run what was removed, or why it stays, and what that comes to."""
     for each in found:
