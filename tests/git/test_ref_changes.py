@@ -14,7 +14,7 @@ import pytest
 from pitboss import proctree
 from pitboss.git.errors import GitError
 from pitboss.git.locks import LockScope, remove_stale_locks
-from pitboss.git.ref_changes import change_refs, keep_changing
+from pitboss.git.ref_changes import change_refs, drop_if_symbolic, keep_changing
 from pitboss.git.repo import Repo
 
 if TYPE_CHECKING:
@@ -66,6 +66,31 @@ def test_what_git_refuses_changes_nothing_and_git_says_why(repo: Repo) -> None:
     assert there(repo) == [ONE]
     change_refs(repo, [f"delete {ONE} {tip}"])
     assert there(repo) == []
+
+
+@pytest.mark.parametrize("order", ["update {ref} {new} {tip}", "delete {ref} {tip}"])
+@pytest.mark.parametrize("is_kept", [True, False], ids=["git is kept", "git is started"])
+def test_a_ref_that_stands_for_another_is_changed_and_the_other_is_not(
+    repo: Repo, order: str, *, is_kept: bool
+) -> None:
+    tip = repo.line("rev-parse", "HEAD")
+    new = repo.commit_tree(f"{tip}^{{tree}}", parent=tip, message="new")
+    if not is_kept:
+        repo.kept_refs = None
+    change_refs(repo, [f"create {TWO} {tip}"])
+    (repo.common_dir / ONE).write_text(f"ref: {TWO}\n")
+    change_refs(repo, [order.format(ref=ONE, tip=tip, new=new)])
+    assert repo.commit_id(TWO) == tip
+    assert repo.commit_id(ONE) == (new if order.startswith("update") else None)
+
+
+def test_only_a_ref_that_stands_for_another_is_dropped_as_one(repo: Repo) -> None:
+    tip = repo.line("rev-parse", "HEAD")
+    change_refs(repo, [f"create {TWO} {tip}"])
+    (repo.common_dir / ONE).write_text("ref: refs/pitboss/nothing\n")
+    for ref in (ONE, TWO, "refs/pitboss/never-made"):
+        drop_if_symbolic(repo, ref)
+    assert [path.name for path in (repo.common_dir / "refs/pitboss").iterdir()] == ["two"]
 
 
 def test_a_git_that_was_killed_is_started_again(repo: Repo) -> None:

@@ -40,6 +40,7 @@ DAMAGE = {
     "garbage": "echo garbage > .git/index",
     "empty": ": > .git/index",
     "cut short": "head -c 100 .git/index > .git/cut; mv .git/cut .git/index",
+    "half of a split one": "git update-index --split-index; rm .git/sharedindex.*",
 }
 FORCED = "echo forced > forced.log; git add -f forced.log; git commit -qm forced"
 
@@ -133,6 +134,19 @@ def test_what_the_session_committed_before_the_damage_stays_committed(tmp_path: 
 def test_without_a_usable_copy_the_last_commit_serves(tmp_path: Path, setup: str, copy: str) -> None:
     world = World(tmp_path / "repo", setup)
     sh(world.root, f"{copy.format('.git/pitboss-kept-index')}; echo x > x; rm .git/index")
+    landing = world.tree.land(world.session, "work\n")
+    assert landing.commit is not None
+    assert world.changed(landing.commit) == ["A\tx"]
+    assert sh(world.root, "git status --porcelain") == ""
+
+
+@pytest.mark.parametrize("damage", ["rm {0}", "echo garbage > {0}", ": > {0}"])
+@pytest.mark.parametrize("setup", ["git commit -qm first", SPARSE], ids=["whole", "sparse checkout"])
+def test_of_a_split_index_the_copy_is_only_half(tmp_path: Path, setup: str, damage: str) -> None:
+    split = "git config core.splitIndex true; git update-index --split-index"
+    world = World(tmp_path / "repo", f"{setup}; {split}")
+    shared = "$(echo .git/sharedindex.*)"
+    sh(world.root, f"echo x > x; chmod u+w {shared}; {damage.format(shared)}")
     landing = world.tree.land(world.session, "work\n")
     assert landing.commit is not None
     assert world.changed(landing.commit) == ["A\tx"]

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 _NO_SPACE = ("No space left on device", "Disk quota exceeded", "Out of diskspace")
 _BROKEN_INDEX = lazy_pattern(
-    r"index file corrupt|bad index|bad signature|index file smaller than expected|index uses"
+    r"index file corrupt|bad index|bad signature|index file smaller than expected|index uses|index file open failed"
+    r"|unknown index entry format|malformed name field|(?:unordered|multiple) stage entries|link extension"
+    r"|exceeds base index size|broken index, expect"
 )
 # Git looks at all worktrees, and gives up if another git is in the middle of making one.
 _HALF_MADE = lazy_pattern(rb"failed to read .*worktrees/[^/]+/commondir")

@@ -6,6 +6,7 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from pitboss.git.errors import GitError
 from pitboss.git.small_files import read_file
 
 if TYPE_CHECKING:
@@ -71,11 +72,22 @@ class IndexBackup:
         """
         if not (self._copy.exists() and _is_whole(self._copy, base)):
             self.drop()
+        commit = self._repo.commit_id("HEAD") or base
+        try:
+            self._bring_up(commit)
+        except GitError as error:
+            if not error.index_is_broken:
+                raise
+            self.drop()  # most of a split index is in another file, of which there is no copy
+            self._bring_up(commit)
+        self._copy.replace(self._index)
+
+    def _bring_up(self, commit: str) -> None:
+        """Make the copy an index of this commit; where there is none, a new one."""
         env = {"GIT_INDEX_FILE": str(self._copy)}
-        self._repo.git(*_NO_CACHE, "read-tree", "--reset", self._repo.commit_id("HEAD") or base, env=env)
+        self._repo.git(*_NO_CACHE, "read-tree", "--reset", commit, env=env)
         if self._repo.git(*_SPARSE, ok=(0, 1)).strip() == b"true":
             self._repo.git("sparse-checkout", "reapply", env=env)
-        self._copy.replace(self._index)
 
 
 def _copy(index: Path, copy: Path) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pitboss.git import raw
 from pitboss.git.access import with_access
 from pitboss.git.errors import GitError
+from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS, WITHOUT_PITBOSS
 from pitboss.store.paths import PITBOSS_FOLDER
 
@@ -118,8 +119,9 @@ def put_back(repo: Repo, branch: str, target: str) -> None:
     `reset --hard`: that would revert pitboss's folder if it is tracked, and delete ignored files that were added to
     the index.
     """
-    repo.git(*NO_HOOKS, "update-ref", "-m", "pitboss: put back", f"refs/heads/{branch}", target)
-    repo.git(*NO_HOOKS, "symbolic-ref", "-m", f"pitboss: back to {branch}", "HEAD", f"refs/heads/{branch}")
+    ref = f"refs/heads/{branch}"
+    repo.git(*NO_HOOKS, "update-ref", ITSELF, "-m", "pitboss: put back", ref, target)
+    repo.git(*NO_HOOKS, "symbolic-ref", "-m", f"pitboss: back to {branch}", "HEAD", ref)
     put_back_files(repo, target)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.git.errors import GitError
 from pitboss.git.kept_refs import KeptRefs
+from pitboss.git.ref_changes import as_text, in_one_transaction
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing.finished import deletions, orders_to_delete
 
@@ -57,9 +58,9 @@ class BranchMover:
             if self._repo.is_at(self._ref, new):
                 finished.delete_one_by_one(taken)
                 return
-        orders = ("start", f"update {self._ref} {new} {old}", "commit", *deletions(taken), "")
+        orders = in_one_transaction((f"update {self._ref} {new} {old}",)) + deletions(taken)
         argv = (*_CHANGE, f"pitboss: session {seq} landed", "--stdin")
-        done = self._repo.run(*argv, stdin="\n".join(orders).encode(), ok=(0, 128))
+        done = self._repo.run(*argv, stdin=orders.encode(), ok=(0, 128))
         if done.code == 0:
             return
         if _COMMITTED not in done.stdout:
@@ -75,4 +76,4 @@ class BranchMover:
         if self._kept is None or self._hooks is None or self._hooks.has(self._repo, _HOOK):
             return False
         orders = (f"update {self._ref} {new} {old}", *orders_to_delete(taken))
-        return self._kept.change("".join(f"{order}\n" for order in orders))
+        return self._kept.change(as_text(orders))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.git.errors import GitError
-from pitboss.git.ref_changes import change_refs
+from pitboss.git.ref_changes import ITSELF, change_refs, in_one_transaction
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing.rescue_refs import rescue_commit
 
@@ -64,7 +64,7 @@ class FinishedBranches:
             return
         if tip != finished.settled:
             rescue_commit(self._repo, self._run_id, finished.seq, tip)
-        self._repo.git(*NO_HOOKS, "update-ref", "-d", f"refs/heads/{finished.branch}", tip)
+        self._repo.git(*NO_HOOKS, "update-ref", ITSELF, "-d", f"refs/heads/{finished.branch}", tip)
 
     def delete_all(self) -> None:
         """Delete all that are waiting, now that no working copy is left. Raises GitError."""
@@ -72,7 +72,7 @@ class FinishedBranches:
             taken, self._waiting = self._waiting, []
         if not taken:
             return
-        orders = "\n".join((*deletions(taken), "")).encode()
+        orders = deletions(taken).encode()
         if self._repo.run(*NO_HOOKS, "update-ref", "--stdin", stdin=orders, ok=(0, 128)).code != 0:
             for finished in taken:
                 self.delete(finished)
@@ -95,12 +95,11 @@ class FinishedBranches:
                 self.put_back([finished])
 
 
-def deletions(taken: Sequence[FinishedBranch]) -> list[str]:
-    """The commands by which `git update-ref --stdin` deletes all of them or none."""
-    orders = orders_to_delete(taken)
-    return ["start", *orders, "commit"] if orders else []
+def deletions(taken: Sequence[FinishedBranch]) -> str:
+    """What `git update-ref --stdin` has to read to delete all of them or none."""
+    return in_one_transaction(orders_to_delete(taken)) if taken else ""
 
 
 def orders_to_delete(taken: Sequence[FinishedBranch]) -> list[str]:
-    """The same without a transaction around them."""
+    """The orders to delete them."""
     return [f"delete refs/heads/{finished.branch} {finished.settled}" for finished in taken]

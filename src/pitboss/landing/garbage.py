@@ -13,6 +13,7 @@ import msgspec
 
 from pitboss.core.garbage import dispensable
 from pitboss.git.rebases import rebased_branches
+from pitboss.git.ref_changes import as_text
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing.lease_refs import drop_leftovers
 from pitboss.landing.listing import registered, session_refs, session_worktrees
@@ -155,7 +156,7 @@ def recorded_as_landed(repo: Repo, run_id: str) -> frozenset[int]:
 def _delete_refs(repo: Repo, refs: Mapping[str, str]) -> None:
     """Delete all refs or, if one has moved since it was looked at, none. Raises GitError."""
     if refs:
-        orders = "".join(f"option no-deref\ndelete {ref} {oid}\n" for ref, oid in refs.items())
+        orders = as_text(f"delete {ref} {oid}" for ref, oid in refs.items())
         repo.git(*NO_HOOKS, "update-ref", "--stdin", stdin=os.fsencode(orders))
 
 

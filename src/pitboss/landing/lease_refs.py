@@ -204,4 +204,4 @@ def _create(repo: Repo, ref: str, tip: str) -> bool:
 
 def _change(repo: Repo, orders: list[str]) -> None:
     """All of these changes of refs, or none. Raises GitError."""
-    change_refs(repo, [line for order in orders for line in ("option no-deref", order)])
+    change_refs(repo, orders)

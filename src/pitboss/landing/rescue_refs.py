@@ -11,6 +11,7 @@ import msgspec
 
 from pitboss.git import commits
 from pitboss.git.errors import GitError
+from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing.refs import RESCUE_REFS, parse_rescue, rescue_ref, run_branch
 
@@ -97,12 +98,13 @@ def keep(
 
 def drop(repo: Repo, rescued: Rescued) -> None:
     """Delete a ref, if it still points where it did. Raises GitError."""
-    repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-d", rescued.ref, rescued.oid)
+    repo.git(*NO_HOOKS, "update-ref", ITSELF, "-d", rescued.ref, rescued.oid)
 
 
 def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
     """Create a ref; False if one of that name exists, or has just been made for what was in the way."""
-    made = (*NO_HOOKS, "update-ref", "--create-reflog", "-m", f"{_WHY}: {why[:WORDS_LIMIT]}", ref, tip, "")
+    log = ("--create-reflog", "-m", f"{_WHY}: {why[:WORDS_LIMIT]}")
+    made = (*NO_HOOKS, "update-ref", ITSELF, *log, ref, tip, "")
     try:
         repo.git(*made)
     except GitError as error:
@@ -118,7 +120,7 @@ def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
 def _create_instead(repo: Repo, ref: str, tip: str, why: str, *, blocking: str) -> bool:
     """Create a ref where an agent's ref bears the name of one of our folders; what only that one held gets it first."""
     held = repo.commit_id(blocking)
-    repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-d", blocking)
+    repo.git(*NO_HOOKS, "update-ref", ITSELF, "-d", blocking)
     if held is None or repo.is_ancestor(held, tip):
         return _create(repo, ref, tip, why)
     _create(repo, ref, held, f"{blocking} was in the way")

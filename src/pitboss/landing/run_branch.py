@@ -14,6 +14,7 @@ from pitboss.git import commits
 from pitboss.git.errors import GitError
 from pitboss.git.locks import remove_stale_locks
 from pitboss.git.new_objects import read_new
+from pitboss.git.ref_changes import ITSELF
 from pitboss.git.reflog import Reflog
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs
@@ -105,7 +106,7 @@ class RunBranch:
 
     def begin_create(self, base: str) -> Callable[[], None]:
         """Start to create it; whoever gets what this returns calls it once, to wait as for `create`."""
-        made = self._repo.begin_git("update-ref", "-m", "pitboss: run branch", self.ref, base, "")
+        made = self._repo.begin_git("update-ref", ITSELF, "-m", "pitboss: run branch", self.ref, base, "")
 
         def created() -> None:
             try:
@@ -123,7 +124,7 @@ class RunBranch:
 
     def undo(self, base: str) -> None:
         """Undo `create`: the run could not begin."""
-        self._repo.git("update-ref", "-d", self.ref, base)
+        self._repo.git("update-ref", ITSELF, "-d", self.ref, base)
 
     def recreate(self, at: str) -> None:
         """Recreate a lost run branch at commit `at`; raises StartError if that commit is gone too."""
@@ -132,7 +133,7 @@ class RunBranch:
                 f"the run branch {self.name} is gone, and so is commit {at[:7]}",
                 hint=f"`git branch {self.name} COMMIT` puts it back; `git reflog` may know the commit",
             )
-        self._repo.git("update-ref", "-m", "pitboss: run branch again", self.ref, at, "")
+        self._repo.git("update-ref", ITSELF, "-m", "pitboss: run branch again", self.ref, at, "")
 
     def withdraw(self, session: Assignment) -> tuple[str, ...]:
         """Put the branch back to where a session began that can no longer land; nothing is checked out.
@@ -146,7 +147,7 @@ class RunBranch:
         lost = [oid for oid in made if not self._is_held(oid)]
         loose = commits.outside(self._repo, [self.tip, *lost], base, *(rescued.oid for rescued in known))
         refs = rescue_refs.keep(self._repo, run_id, session.seq, loose, why=str(Reason.INTERRUPTED))
-        self._repo.git("update-ref", "-m", "pitboss: put back", self.ref, base)
+        self._repo.git("update-ref", ITSELF, "-m", "pitboss: put back", self.ref, base)
         self._tip = base
         return refs
 
@@ -191,7 +192,8 @@ class RunBranch:
             return self._checkout.resume(tip, label)  # it may be where it was, or where they brought it
 
     def _put_back(self, commit: str) -> None:
-        order = (*NO_HOOKS, "update-ref", "--create-reflog", "-m", "pitboss: put back", self.ref, commit)
+        log = ("--create-reflog", "-m", "pitboss: put back")
+        order = (*NO_HOOKS, "update-ref", ITSELF, *log, self.ref, commit)
         try:
             self._repo.git(*order)
         except GitError as error:

@@ -20,6 +20,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
 from pitboss.git.linked_worktree import link_worktree
 from pitboss.git.locks import remove_locks_of
+from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.small_files import content_of, is_head, text_of
 from pitboss.git.status import TreeStatus
@@ -118,7 +119,7 @@ class Slot:
         """Take HEAD off the branch it was left on. Raises GitError."""
         left_at, repo = self._left_at, self.opened()
         if left_at is not None and repo is not None and self.is_where_left(repo):
-            repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-m", RELEASED.decode(), "HEAD", left_at)
+            repo.git(*NO_HOOKS, "update-ref", ITSELF, "-m", RELEASED.decode(), "HEAD", left_at)
         self.branch, self._left_at = None, None
 
     def is_where_left(self, repo: Repo) -> bool:
@@ -225,7 +226,7 @@ class Slot:
         if status.head != base:
             repo.git(*NO_HOOKS, "reset", "--quiet", "--keep", base)
         ref = f"refs/heads/{branch}"
-        repo.git(*NO_HOOKS, "update-ref", ref, base, "")
+        repo.git(*NO_HOOKS, "update-ref", ITSELF, ref, base, "")
         repo.git(*NO_HOOKS, "symbolic-ref", "-m", f"pitboss: to {branch}", "HEAD", ref)
 
     def _known_status(self, repo: Repo) -> TreeStatus | None:
@@ -306,7 +307,7 @@ class Slot:
         if tip not in (None, base):
             rescue_commit(self._repo, self._run_id, seq, str(tip))
         repo.git(*NO_HOOKS, "read-tree", "--reset", "-u", base)
-        repo.git(*NO_HOOKS, "update-ref", "-m", f"pitboss: for {self.name}", ref, base)
+        repo.git(*NO_HOOKS, "update-ref", ITSELF, "-m", f"pitboss: for {self.name}", ref, base)
         repo.git(*NO_HOOKS, "symbolic-ref", "-m", f"pitboss: to {branch}", "HEAD", ref)
         for inner in nested.linked_ones(repo, repo.status(), base, everywhere=False):
             if inner.recorded is not None:

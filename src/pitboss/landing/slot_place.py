@@ -18,6 +18,7 @@ from pitboss.core.text import rescue_message
 from pitboss.git import commits, snapshot
 from pitboss.git.errors import GitError, LostRace
 from pitboss.git.ignored_files import copy_ignored
+from pitboss.git.ref_changes import drop_if_symbolic
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.tree_changes import added, changes, is_taken
 from pitboss.landing import rescue_refs
@@ -94,6 +95,7 @@ class SlotPlace:
         return self._slot.provisioned
 
     def _move(self) -> bool:
+        drop_if_symbolic(self._repo, f"refs/heads/{self._branch}")
         try:
             return self._slot.prepare(self._branch, self._base, seq=self._seq)
         except GitError as error:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.patterns import lazy_pattern
 from pitboss.git import commits
+from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.small_files import content_of, text_of
 from pitboss.landing import rescue_refs
@@ -85,4 +86,4 @@ def _move_on(repo: Repo, ref: str, oid: str) -> None:
     """Move a branch of pitboss's forward, as it was moved in the stand-in."""
     here = repo.commit_id(ref)
     if repo.commit_id(oid) == oid and (here is None or repo.is_ancestor(here, oid)):
-        repo.git(*NO_HOOKS, "update-ref", "-m", "pitboss: moved back", ref, oid, here or "")
+        repo.git(*NO_HOOKS, "update-ref", ITSELF, "-m", "pitboss: moved back", ref, oid, here or "")

@@ -16,6 +16,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
 from pitboss.git.linked_worktree import forget_worktree
 from pitboss.git.merge import holds_all
+from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.small_files import text_of
 from pitboss.landing import rescue_refs, unseen
@@ -148,7 +149,7 @@ def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: Settle
     if tip is not None and not (covered and is_own(repo, tip, run_id=run_id, seq=seq)):
         rescue_commit(repo, run_id, seq, tip)
     if tip is not None:
-        repo.git(*NO_HOOKS, "update-ref", "-d", f"refs/heads/{name}", tip)
+        repo.git(*NO_HOOKS, "update-ref", ITSELF, "-d", f"refs/heads/{name}", tip)
 
 
 def clear_name(repo: Repo, run_id: str, seq: int, branch: str) -> None:
@@ -157,7 +158,7 @@ def clear_name(repo: Repo, run_id: str, seq: int, branch: str) -> None:
     for line in os.fsdecode(below).splitlines():
         oid, _, ref = line.partition(" ")
         rescue_commit(repo, run_id, seq, oid)
-        repo.git(*NO_HOOKS, "update-ref", "--no-deref", "-d", ref, oid)
+        repo.git(*NO_HOOKS, "update-ref", ITSELF, "-d", ref, oid)
 
 
 def inner_work(repo: Repo, found: Iterable[nested.Inner], *, run_id: str, message: str) -> list[str]:

@@ -2,9 +2,51 @@
 
 from __future__ import annotations
 
-from tests.hostile.act import AGENT, COMMIT, WORKTREE, Act
+from tests.hostile.act import AGENT, COMMIT, IN_PLACE, WORKTREE, Act
+
+RUN = "pitboss/grind/$PITBOSS_RUN_ID"
+_LATER_SESSIONS = "for n in 2 3 4; do git symbolic-ref refs/heads/{0}-session-000$n refs/heads/{1}; done"
+_RESCUE = "for n in 1 2 3; do git symbolic-ref refs/pitboss/rescue/$PITBOSS_RUN_ID/session-000$n refs/heads/{0}; done"
+_SPLIT = "git config core.splitIndex true; git update-index --split-index"
+_REST_OF_INDEX = '"$(git rev-parse --git-dir)"/sharedindex.*'
+_MORE = "echo more >README.md"
 
 ACTS = {
+    **{
+        f"makes-{whose}-stand-for-{what}-branch{end and '-and-fails'}": Act(
+            f"git symbolic-ref {ref} refs/heads/{branch}; {_MORE}; {end}", keeps=("more\n",)
+        )
+        for whose, ref in (
+            ("its-branch", "$(git symbolic-ref HEAD)"),
+            ("the-run-branch", f"refs/heads/{RUN}"),
+        )
+        for what, branch in (("the-users", "main"), ("another", "other"), ("no", "nothing"))
+        for end in ("", "exit 1")
+    },
+    **{
+        f"makes-later-branches-stand-for-{what}-branch": Act(
+            _LATER_SESSIONS.format(RUN, branch),
+            modes=(IN_PLACE, WORKTREE),  # beside a neighbour, it is at work on one of them
+        )
+        for what, branch in (("the-users", "main"), ("another", "other"), ("no", "nothing"))
+    },
+    **{
+        f"makes-rescue-refs-stand-for-{what}-branch-and-fails": Act(
+            f"{_RESCUE.format(branch)}; {_MORE}; exit 1", keeps=("more\n",)
+        )
+        for what, branch in (("another", "other"), ("no", "nothing"))
+    },
+    "loses-half-of-its-index": Act(
+        f"git update-index --split-index; {_MORE}; rm {_REST_OF_INDEX}", keeps=("more\n",), ends=("ok",)
+    ),
+    "loses-half-of-the-users-kind-of-index": Act(
+        f"{_MORE}; rm -f {_REST_OF_INDEX}", before=_SPLIT, keeps=("more\n",), ends=("ok",)
+    ),
+    "breaks-half-of-the-users-kind-of-index-and-fails": Act(
+        f'{_MORE}; for f in {_REST_OF_INDEX}; do echo garbage >"$f"; done; exit 1',
+        before=_SPLIT,
+        keeps=("more\n",),
+    ),
     "breaks-its-index": Act("echo garbage >$(git rev-parse --git-dir)/index", ends=("ok",)),
     "commits-by-itself": Act(COMMIT, ends=("ok",)),
     "deletes-its-branch": Act("git update-ref -d $(git symbolic-ref HEAD)", ends=("dirty: head_moved",)),
