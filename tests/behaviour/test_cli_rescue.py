@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.behaviour.test_cli_observers import documented
-from tests.support.cli import Project
+from tests.support.cli import Project, finish, wait_until
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
@@ -143,6 +146,73 @@ def test_a_dirty_tree_is_refused(project: Project) -> None:
     assert (done.code, done.out) == (1, "")
     assert done.err.startswith("error: the working tree is not clean\nhint: ")
     assert project.git("status", "--porcelain") == "?? mine.txt\n"
+
+
+def test_a_file_that_only_looks_changed_is_not_in_the_way(project: Project) -> None:
+    os.utime(project.root / "README.md", (1, 1))
+
+    assert project.pitboss("rescue", "apply", the_ref(project)["name"]).code == 0
+    assert project.git("status", "--porcelain").splitlines() == [" M README.md", "?? half.txt"]
+
+
+@pytest.fixture
+def smudged(project: Project) -> Iterator[Callable[[str], None]]:
+    """Sets what git runs before it writes `half.txt`, which comes after `README.md`."""
+    attributes = project.root / ".git/info/attributes"
+    attributes.parent.mkdir(exist_ok=True)
+    attributes.write_text("half.txt filter=odd\n")
+    project.git("config", "filter.odd.required", "true")
+    project.git("config", "filter.odd.clean", "cat")
+
+    def smudge(command: str) -> None:
+        project.git("config", "filter.odd.smudge", command)
+
+    yield smudge
+    attributes.unlink()
+
+
+def test_what_cannot_be_applied_whole_is_not_applied_at_all(
+    project: Project, smudged: Callable[[str], None]
+) -> None:
+    smudged("false")
+    name = the_ref(project)["name"]
+
+    done = project.pitboss("rescue", "apply", name)
+
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(f"error: cannot apply {name}: ")
+    assert "smudge filter odd failed; nothing was changed\nhint: see to what git complains about" in done.err
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_ctrl_c_in_the_middle_takes_back_what_was_applied(
+    project: Project, smudged: Callable[[str], None]
+) -> None:
+    smudged("sleep 0.5; touch .git/go; sleep 60")
+    with project.started("rescue", "apply", the_ref(project)["name"]) as process:
+        wait_until((project.root / ".git/go").exists)
+        process.send_signal(signal.SIGINT)
+        assert finish(process) == (130, "", "")
+
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_after_a_kill_in_the_middle_it_is_applied_whole(
+    project: Project, smudged: Callable[[str], None]
+) -> None:
+    smudged("touch .git/going; while [ -e .git/going ]; do sleep 0.01; done; cat")
+    name = the_ref(project)["name"]
+    with project.started("rescue", "apply", name) as process:
+        wait_until((project.root / ".git/going").exists)
+        process.kill()
+        process.wait()
+    (project.root / ".git/going").unlink()
+    wait_until(lambda: not (project.root / ".git/index.lock").exists())
+    smudged("cat")
+
+    assert project.pitboss("rescue", "apply", name).code == 0
+    assert project.git("status", "--porcelain").splitlines() == [" M README.md", "?? half.txt"]
+    assert (project.root / "half.txt").read_text() == "half\n"
 
 
 def test_an_unknown_ref_is_an_error(project: Project) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import shlex
 import shutil
+import signal
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cli import Done, Project
+from tests.support.cli import Done, Project, finish, wait_until
 from tests.support.rebases import go_on_with_rebase, stopped_rebase
 from tests.support.runs import Gate, Run, grinding, the_run
 
@@ -511,6 +512,52 @@ def test_a_hook_that_refuses_the_branch_changes_nothing(project: Project) -> Non
 
     assert code == 1
     assert said.startswith("error: cannot move main: ")
+
+
+def filtered(project: Project, smudge: str) -> None:
+    """Set what git runs before it writes `one.txt`."""
+    project.write(".git/info/attributes", "one.txt filter=odd\n")
+    project.git("config", "filter.odd.required", "true")
+    project.git("config", "filter.odd.clean", "cat")
+    project.git("config", "filter.odd.smudge", smudge)
+
+
+def test_a_checkout_that_cannot_follow_yet_does_so_later(project: Project) -> None:
+    run = the_run(project)
+    filtered(project, "false")
+
+    for _ in range(2):
+        done = project.pitboss("land")
+        assert (done.code, tip(project)) == (1, tip(project, run.branch))
+        assert done.err.startswith(
+            f"error: main is at {tip(project)[:7]} now, but the working tree could not follow: "
+        )
+        assert (
+            f"\nhint: see to that; then `pitboss land {run.run_id} --onto main` brings it along\n" in done.err
+        )
+
+    filtered(project, "cat")
+    done = project.pitboss("land")
+    assert (done.code, clean(project)) == (0, True)
+    assert done.out.startswith("the working tree follows main again: ")
+
+
+def test_ctrl_c_while_the_checkout_follows_says_so(project: Project) -> None:
+    run = the_run(project)
+    filtered(project, "sleep 0.5; touch .git/go; sleep 60")
+    with project.started("land") as process:
+        wait_until((project.root / ".git/go").exists)
+        process.send_signal(signal.SIGINT)
+        done = finish(process)
+
+    assert (done.code, tip(project)) == (130, tip(project, run.branch))
+    assert done.err == (
+        "main has moved, but the working tree had no time to follow\n"
+        f"`pitboss land {run.run_id} --onto main` brings it along\n"
+    )
+    filtered(project, "cat")
+    assert project.pitboss("land", run.run_id, "--onto", "main").code == 0
+    assert clean(project)
 
 
 def test_a_repository_with_sha256(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pitboss.git.raw_diff import Difference
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
+    from pitboss.process import Captured
 
 _BRANCHES = "refs/heads/"
 _NOTE_LIMIT = 200
@@ -159,6 +160,17 @@ class Switch:
         self._move_files(old, new)
         self._note.unlink(missing_ok=True)
 
+    def bring(self, old: str, new: str) -> None:
+        """Bring index and files of a clean tree from `old`, where HEAD stays, to `new`.
+
+        Raises StartError, in git's words, or GitError; until it has returned, `undo` takes back what was brought.
+        """
+        write_atomic(self._note, f"{old} {new}\n".encode())
+        done = self._try_to_move(old, new)
+        if done.code != 0:
+            raise StartError(_words(done))
+        self._note.unlink(missing_ok=True)
+
     def is_cut_short(self) -> bool:
         """Whether a switch may have been cut short."""
         return os.path.lexists(self._note)
@@ -192,19 +204,21 @@ class Switch:
 
     def _move_files(self, old: str, new: str) -> bool:
         """Bring index and files from one commit to another; returns whether git did so in silence."""
+        done = self._try_to_move(old, new)
+        if done.code != 0:
+            raise StartError(
+                f"cannot check out {new[:7]}: {_words(done)}", hint="move those files away, then try again"
+            )
+        return not done.stderr
+
+    def _try_to_move(self, old: str, new: str) -> Captured:
         order = ("read-tree", "-m", "-u", old, new)
         done = self._repo.run(*order, ok=(0, 128))
         if done.code != 0 and _LOOKS_CHANGED in done.stderr:
             # Nothing has moved yet, and a file may only look changed: one that was written again as it was, say.
             self._repo.git("update-index", "-q", "--refresh", ok=(0, 1))
             done = self._repo.run(*order, ok=(0, 128))
-        if done.code != 0:
-            said = done.stderr.decode(errors="replace")
-            raise StartError(
-                f"cannot check out {new[:7]}: {' '.join(said.split())}",
-                hint="move those files away, then try again",
-            )
-        return not done.stderr
+        return done
 
     def _move_head(self, position: HeadPosition) -> None:
         words = ("-m", f"pitboss: to {position}", *(() if position.branch else ("--no-deref",)), "HEAD")
@@ -266,6 +280,11 @@ class Switch:
                 listed = self._repo.git("--literal-pathspecs", "ls-files", "-z", "--others", "--", name)
                 return os.fsdecode(listed).split("\0")[0] or None
         return None
+
+
+def _words(done: Captured) -> str:
+    """What git said, on one line."""
+    return " ".join(done.stderr.decode(errors="replace").split())
 
 
 def _may_reveal(difference: Difference) -> bool:

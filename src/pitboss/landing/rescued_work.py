@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.errors import CommandError, StorageError
+from pitboss.errors import CommandError, StartError, StorageError
+from pitboss.git.errors import GitError
+from pitboss.git.locks import LockScope, remove_stale_locks
 from pitboss.git.merge import changed_paths, merge_trees
+from pitboss.git.switch import Switch
 from pitboss.landing.refs import run_branch
 from pitboss.landing.rescue_refs import list_rescued, why_kept
+from pitboss.landing.signed import PersonalCommits
 from pitboss.store.applied import applied, note_applied
 from pitboss.store.catalogue import readable_log
 from pitboss.store.log import iter_records
 from pitboss.store.opening import is_folder
-from pitboss.store.paths import RunPaths
+from pitboss.store.paths import RunPaths, runs_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -41,6 +45,10 @@ _DIFF = (
     "--stat",
     "--patch",
 )
+
+
+_HALF_APPLIED = "pitboss-apply"
+"""In git's own folder of the working tree while work is applied to it: from which commit to which."""
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,9 +93,11 @@ def show(repo: Repo, rescued: Rescued) -> bytes:
 def apply(repo: Repo, rescued: Rescued) -> Applied:
     """Bring a ref's changes into the current, clean tree, uncommitted, by three-way merge (SPEC 8).
 
-    All or nothing: on conflict the conflicting paths are returned and the tree is as it was. From then on the ref
-    counts as applied. Raises CommandError when the tree is not clean.
+    All or nothing: on conflict the conflicting paths are returned and the tree is as it was. What a killed one left is
+    taken back first. From then on the ref counts as applied. Raises CommandError when the tree is not clean.
     """
+    switch = Switch(repo, repo.inside(_HALF_APPLIED))
+    _take_back(repo, switch)
     status = repo.status()
     if status.dirty or status.unborn:
         raise CommandError(
@@ -96,17 +106,36 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
     merged = merge_trees(repo, "HEAD", rescued.oid)
     if merged.conflicts:
         return Applied(conflicts=merged.conflicts)
-    tree = merged.tree
-    changed = changed_paths(repo, "HEAD", tree)
-    _refuse_overwriting(repo, rescued, tree)
-    done = repo.run("read-tree", "-m", "-u", "HEAD", tree, ok=(0, 128))
-    if done.code != 0:
-        raise CommandError(
-            f"cannot apply {rescued.short_name}: {done.stderr.decode(errors='replace').strip()}"
-        )
+    changed = changed_paths(repo, "HEAD", merged.tree)
+    _refuse_overwriting(repo, rescued, merged.tree)
+    _bring(repo, switch, rescued, PersonalCommits(repo).scratch(merged.tree, status.head))
     repo.git("read-tree", "-m", "HEAD")
     _note(repo, rescued)
     return Applied(changed=tuple(sorted(changed)))
+
+
+def _bring(repo: Repo, switch: Switch, rescued: Rescued, made: str) -> None:
+    """Bring index and files of the clean tree to the commit `made`. Raises CommandError or KeyboardInterrupt."""
+    try:
+        switch.bring(repo.line("rev-parse", "HEAD"), made)
+    except (GitError, StartError, KeyboardInterrupt) as error:
+        with suppress(GitError, StartError):
+            _take_back(repo, switch)
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        left = "some of it is in the working tree" if switch.is_cut_short() else "nothing was changed"
+        raise CommandError(
+            f"cannot apply {rescued.short_name}: {error.message}; {left}",
+            hint="see to what git complains about, then apply again",
+        ) from error
+
+
+def _take_back(repo: Repo, switch: Switch) -> None:
+    """Take back what was applied in part. Raises GitError, or StartError if a git of the user's is at work."""
+    if switch.is_cut_short():
+        branch = (repo.on_branch() or "").removeprefix("refs/heads/")
+        remove_stale_locks(repo, LockScope(branch=branch, worktrees=runs_dir(repo.root)))
+        switch.undo()
 
 
 def applied_refs(repo: Repo, found: Iterable[Rescued]) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -116,19 +117,30 @@ class Mover:
         """Bring the checkout to the branch if a landing was killed before it could follow; remove dead locks.
 
         Returns whether there was something to put right. Raises StartError if a git of the user's is at work,
-        CommandError if the files hold more than the landing explains.
+        CommandError if it still cannot follow, or its files hold more than the landing explains.
         """
         remove_stale_locks(self._repo, LockScope(branch=name, worktrees=runs_dir(self._repo.root)))
         if not self._switch.is_cut_short():
             return False
         was_dirty = self._repo.status().dirty > 0
-        self._switch.undo()
+        try:
+            self._switch.undo()
+        except GitError as error:
+            raise self._cannot_follow(name, self._repo.commit_id(f"{_HEADS}{name}") or "", error) from error
         if was_dirty and self._switch.is_cut_short():
             raise CommandError(
                 "an earlier landing was killed before the working tree had followed, and more was changed in it since",
                 hint="`git diff HEAD` shows all of it; `git checkout HEAD -- PATH` takes what has landed",
             )
         return was_dirty
+
+    def is_half_done(self) -> bool:
+        """Whether the branch has moved, and its checkout has not followed."""
+        return self._switch.is_cut_short() and self._repo.status().dirty > 0
+
+    def brings_it_along(self, name: str) -> str:
+        """What lets the checkout follow the branch `name` after all."""
+        return f"`pitboss land {self._run_id} --onto {quote(name)}` brings it along"
 
     def check(self, target: Target, new: str) -> None:
         """Raise CommandError if the branch may not move to `new`: somebody works on it."""
@@ -167,10 +179,13 @@ class Mover:
         try:
             self._switch.along(target.tip, new, update)
         except (GitError, StartError) as error:
-            raise CommandError(
-                f"{target.name} is at {new[:7]} now, but the working tree could not follow: {error.message}",
-                hint=f"see to that; then `pitboss land {self._run_id} --onto {target.name}` brings it along",
-            ) from error
+            raise self._cannot_follow(target.name, new, error) from error
+
+    def _cannot_follow(self, name: str, tip: str, error: GitError | StartError) -> CommandError:
+        return CommandError(
+            f"{name} is at {tip[:7]} now, but the working tree could not follow: {error.message}",
+            hint=f"see to that; then {self.brings_it_along(name)}",
+        )
 
     def _update(self, target: Target, new: str) -> None:
         order = ("update-ref", "-m", f"pitboss land: run {self._run_id}", target.ref, new, target.tip)

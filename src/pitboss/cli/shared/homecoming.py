@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
@@ -24,7 +25,7 @@ from pitboss.store.paths import RunPaths
 from pitboss.store.review import left_out
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from pitboss.core.run import RunState
@@ -86,15 +87,29 @@ class Homecoming:
         """Bring the wanted sessions onto the target. Raises CommandError: nothing has changed, unless it says so."""
         begin_to_refuse_old(self._repo, CommandError)()
         target = find_target(self._repo, self._state, self._wishes.onto)
-        if self._mover.put_right(target.name):
+        with self._told_if_interrupted(target):
+            again = self._mover.put_right(target.name)
+        if again:
             say(f"the working tree follows {target.name} again: an earlier landing had been cut short")
         run, selection, taken = self._prepare(target)
         if taken is None:
             self._say_nothing_to_do(target, selection)
             return
         self._mover.check(target, taken.commit)
-        self._mover.move(target, taken.commit)
+        with self._told_if_interrupted(target):
+            self._mover.move(target, taken.commit)
         self._say_landed(run, target, selection, taken, would="landed")
+
+    @contextmanager
+    def _told_if_interrupted(self, target: Target) -> Iterator[None]:
+        """After a Ctrl-C that leaves the checkout behind its branch, say so."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self._mover.is_half_done():
+                note(f"{target.name} has moved, but the working tree had no time to follow")
+                note(self._mover.brings_it_along(target.name))
+            raise
 
     def _prepare(self, target: Target) -> tuple[WholeRun, _Selection, Taken | None]:
         """The run, what of it is to be brought, and the commit that brings it; None if nothing is missing."""
