@@ -122,6 +122,26 @@ def test_every_command_that_needs_a_person_works_as_pasted(project: Project, mix
             project.git("-c", "user.name=a", "-c", "user.email=a@b.c", *command.split()[1:])
 
 
+@pytest.mark.parametrize("thrown_away", ["at once", "by gc"])
+def test_commands_work_as_pasted_also_if_what_sessions_printed_is_gone(
+    project: Project, thrown_away: str
+) -> None:
+    settings = '[agent]\nbackend = "shell"\n[tests]\ncommand = "test ! -e bad.txt"\n'
+    kept = '[grind]\ntranscript_retention = "keep_none"\n' if thrown_away == "at once" else ""
+    project.write(".pitboss/config.toml", settings + kept)
+    project.prompt("bad", "echo bad >bad.txt", verify=True, max_runs=1)
+    assert project.pitboss("grind").code == 1
+    run = the_run(project)
+    if thrown_away == "by gc":
+        assert project.pitboss("gc", run.run_id).code == 0
+
+    (need,) = report(project, run.run_id)["needs_you"]
+
+    assert need["text"] == "session 1 (bad) did not pass the tests: verify failed"
+    assert need["command"] == f"pitboss rescue show {run.run_id}/session-0001"
+    assert "+bad" in project.pitboss(*need["command"].split()[1:]).out
+
+
 def test_every_link_of_the_page_leads_to_something_on_it(mixed: Run) -> None:
     text = page(mixed)
     targets = set(re.findall(r'href="#([^"]+)"', text))

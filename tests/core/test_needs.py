@@ -191,6 +191,15 @@ def test_failing_tests_are_shown_whether_or_not_there_is_work() -> None:
     ]
 
 
+def test_failing_tests_whose_output_is_gone_are_shown_as_far_as_can_be() -> None:
+    sessions = (failed(3, "verify_failed"), failed(4, "verify_failed", rescue=()), failed(5, "verify_failed"))
+    assert [need.command for need in asked(*sessions, untold=frozenset({3, 4}))] == [
+        "pitboss rescue show rid/session-0003",
+        "pitboss show rid 4",
+        "pitboss show rid 5 --verify",
+    ]
+
+
 def test_a_conflict_needs_nobody_while_it_is_retried_or_once_that_has_landed() -> None:
     clash = failed(3, "conflict: a.txt", retry=True)
     (need,) = asked(clash)

@@ -62,3 +62,10 @@ def test_a_watch_and_a_short_look_need_the_same(run: RunDir, tmp_path: Path) -> 
     )
     over = situation(tmp_path, seen, InGit(), condition=Condition.COMPLETED)
     assert [need.seq for need in needs(over)] == [4, 6, 5]
+
+
+def test_whose_output_of_tests_is_kept(run: RunDir, tmp_path: Path) -> None:
+    seen = RunWatch(tmp_path, RUN_ID).look()
+    assert situation(tmp_path, seen, InGit()).untold == {4}
+    run.paths.transcript(4, "verify").write_text("test_a failed")
+    assert situation(tmp_path, seen, InGit()).untold == frozenset()

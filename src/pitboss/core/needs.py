@@ -84,7 +84,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     `records` may be all of the run's, or only those that can need anyone: see `may_need`. `tasks` are the files of the
     tasks that the run took from the queue, by id; one that was queued again is no longer among them. `git` is None if
-    git was not asked: then all rescue refs count as still there.
+    git was not asked: then all rescue refs count as still there. `untold` are sessions that failed tests and have
+    no output of them left.
     """
 
     run_id: str
@@ -95,12 +96,13 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     records: tuple[SessionRecord, ...]
     tasks: dict[str, str]
     git: InGit | None = None
+    untold: frozenset[int] = frozenset()
 
 
 def may_need(record: SessionRecord) -> bool:
     """Whether a session may need a person, or settle what another one needed."""
     kept = asks_git(record) or record.retry_of is not None
-    return kept or _failed_tests(record) or _task_not_done(record)
+    return kept or failed_tests(record) or _task_not_done(record)
 
 
 def asks_git(record: SessionRecord) -> bool:
@@ -185,20 +187,31 @@ def _of_session(found: Situation, record: SessionRecord) -> Iterator[Need]:
         yield _need(NeedKind.TASK, what, why, again, seq=record.seq)
     if record.rescue and not refs:
         return  # somebody has applied or dropped it
-    if _failed_tests(record):
-        tests = f"pitboss show {found.run_id} {record.seq} --verify"
-        yield _need(NeedKind.VERIFY, f"{who} did not pass the tests", why, tests, seq=record.seq)
+    if failed_tests(record):
+        what = f"{who} did not pass the tests"
+        yield _need(NeedKind.VERIFY, what, why, _on_failed_tests(found, record, refs), seq=record.seq)
     elif refs:
         conflict = reason_kind(record.reason) is Reason.CONFLICT
         kind = NeedKind.CONFLICT if conflict else NeedKind.RESCUED
         what = (
             f"{who} conflicts with what had landed" if conflict else f"{who}: {_rescued(record, len(refs))}"
         )
-        yield _need(kind, what, why, f"pitboss rescue show {_quoted(_short(refs[0]))}", seq=record.seq)
+        yield _need(kind, what, why, _show_rescued(refs), seq=record.seq)
     elif _lost(record):
         what = f"{who}: what it did may still be on worker {one_line(record.host or '')}, which was lost"
         why = "the next run here fetches it once that worker is back"
         yield _need(NeedKind.LOST, what, why, f"pitboss show {found.run_id} {record.seq}", seq=record.seq)
+
+
+def _on_failed_tests(found: Situation, record: SessionRecord, refs: tuple[str, ...]) -> str:
+    """What shows most of why a session failed the tests."""
+    if record.seq not in found.untold:
+        return f"pitboss show {found.run_id} {record.seq} --verify"
+    return _show_rescued(refs) if refs else f"pitboss show {found.run_id} {record.seq}"
+
+
+def _show_rescued(refs: tuple[str, ...]) -> str:
+    return f"pitboss rescue show {_quoted(_short(refs[0]))}"
 
 
 def _waiting(git: InGit | None, record: SessionRecord) -> tuple[str, ...]:
@@ -234,7 +247,8 @@ def _task_not_done(record: SessionRecord) -> bool:
     return record.queued is not None and record.status is SessionStatus.ABORTED
 
 
-def _failed_tests(record: SessionRecord) -> bool:
+def failed_tests(record: SessionRecord) -> bool:
+    """Whether a session landed nothing because its work did not pass the tests."""
     failed = record.status is SessionStatus.ERROR
     return failed and record.commit is None and reason_kind(record.reason) is Reason.VERIFY_FAILED
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.core.needs import Situation, may_need
+from pitboss.core.needs import Situation, failed_tests, may_need
 from pitboss.errors import storage_error
 from pitboss.store.catalogue import readable_log
 from pitboss.store.log import read_lines, readable_record
-from pitboss.store.opening import open_regular
+from pitboss.store.opening import open_regular, status
 from pitboss.store.paths import RunPaths
 from pitboss.store.taking import taken_files
 
@@ -38,16 +38,22 @@ def situation(
     `seen` is from a `RunWatch`, so that it has all records, unless `records` are given. `condition` is that of `seen`
     unless given.
     """
-    every = seen.records if records is None else records
+    paths = RunPaths(repo, seen.run_id)
+    every = tuple(record for record in (seen.records if records is None else records) if may_need(record))
     return Situation(
         run_id=seen.run_id,
         condition=seen.condition if condition is None else condition,
         state=seen.state,
         problem=seen.problem,
         paused=seen.view.paused,
-        records=tuple(record for record in every if may_need(record)),
-        tasks=taken_files(RunPaths(repo, seen.run_id)),
+        records=every,
+        tasks=taken_files(paths),
         git=git,
+        untold=frozenset(
+            record.seq
+            for record in every
+            if failed_tests(record) and status(paths.transcript(record.seq, "verify")) is None
+        ),
     )
 
 
