@@ -21,8 +21,8 @@ from pitboss.core.agent import AgentOutcome
 from pitboss.core.session import Landing, SessionStatus
 from pitboss.core.usage import Usage
 from pitboss.workers import messages as say
-from pitboss.workers.agents_here import AgentsHere
 from pitboss.workers.extra import quiet_dask
+from pitboss.workers.programs_here import ProgramsHere
 from pitboss.workers.reception import Reception
 from pitboss.workers.roster import SESSIONS
 from pitboss.workers.wire import Closed
@@ -179,7 +179,7 @@ async def serve(address: str, first: int, count: int, desk: SimulatedDesk, folde
     reception = Reception(desk.attend, Path(folder))
     await reception.open(address, None)
     setup = Setup(address=address, name="simulated", slots=1, folder=folder)
-    agents = AgentsHere({})
+    agents = ProgramsHere({}, folder)
     facts = partial(facts_of, setup, desk, agents, reception)
     metrics = await Worker(address, dashboard=False, dashboard_address="127.0.0.1:0").get_metrics()
     members = [Member(nth, dask_core.rpc(address), metrics, facts) for nth in range(first, first + count)]

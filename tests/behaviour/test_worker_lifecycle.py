@@ -134,6 +134,33 @@ def test_asked_once_more_a_worker_that_leaves_ends_its_session(project: Project,
             assert run.records[0]["reason"] == "interrupted: worker anna lost"
 
 
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ('[ "$1" = version ] && exec echo git version 2.30.2', "it has git version 2.30.2, older than 2.38"),
+        ("exit 1", "it has no git"),
+        (None, "it has no git"),
+    ],
+)
+def test_a_worker_whose_git_is_missing_broken_or_too_old_says_so_and_gets_no_session(
+    project: Project, tmp_path: Path, script: str | None, why: str
+) -> None:
+    project.prompt("alpha", "echo x > x.txt", parallel_safe=True, max_runs=1)
+    (tmp_path / "bin").mkdir()
+    path = str(tmp_path / "bin")
+    if script is not None:
+        executable(tmp_path / "bin/git", script)
+        path += f":{project.env['PATH']}"
+    with cluster_beside(project, tmp_path / "cluster") as cluster:
+        begun(cluster, "ancient", path)
+        with project.started("grind", "--workers", cluster.address) as process:
+            wait_until(lambda: list((project.root / ".pitboss/grind/runs").glob("*/workers.json")))
+            wait_until(lambda: listed(project).get("ancient", {}).get("unfit") == why)
+            cluster.worker("new")
+            assert finish(process).code == 0
+    assert [(record["status"], record["host"]) for record in the_run(project).records] == [("ok", "new")]
+
+
 def agent(folder: Path) -> Path:
     """A folder with an opencode in it that does a little and says what it used."""
     lines = ({"type": "text", "part": {"text": "done"}}, {"type": "step_finish", "part": USED})

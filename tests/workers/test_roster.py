@@ -81,9 +81,10 @@ def test_a_worker_that_is_leaving_gets_no_session_but_is_asked_for_what_it_holds
     [
         ({"free": LEAST_FREE - 1}, "its disk is full"),
         ({"unkept": True}, "it cannot keep what a session left there"),
+        ({"git_unfit": "it has no git"}, "it has no git"),
     ],
 )
-def test_a_worker_without_room_gets_no_session_but_can_be_asked_for_what_it_holds(
+def test_a_worker_without_room_or_git_gets_no_session_but_can_be_asked_for_what_it_holds(
     said: dict[str, Any], why: str
 ) -> None:
     (worker,) = seen(a={**FIT, **said})

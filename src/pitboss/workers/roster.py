@@ -57,7 +57,8 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a worker says of itself; by run, `seqs` are its sessions in flight, `remains` what it holds of others.
 
     `port` is where it takes sessions, `engine` its version of dask. One that `leaves` ends once its sessions have.
-    `free` is how many bytes of its disk are free; `unkept` says that it could not keep what a session left.
+    `free` is how many bytes of its disk are free; `unkept` says that it could not keep what a session left;
+    `git_unfit` says why its git cannot be used.
     """
 
     version: str
@@ -73,6 +74,7 @@ class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
     unkept: bool = False
     remains: dict[str, tuple[tuple[int, int], ...]] = {}
     agents: dict[str, AgentFacts] = {}
+    git_unfit: str | None = None
     leaves: bool = False
 
     def in_other_runs(self, run_id: str) -> int:
@@ -187,6 +189,8 @@ def _differs(facts: WorkerFacts | None) -> str | None:
 
 
 def _lacks(facts: WorkerFacts, needed: Collection[str]) -> str | None:
+    if facts.git_unfit is not None:
+        return facts.git_unfit
     if facts.free is not None and facts.free < LEAST_FREE:
         return "its disk is full"
     if facts.unkept:

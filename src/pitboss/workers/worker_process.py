@@ -22,10 +22,10 @@ from pitboss.core.stops import StopLevel
 from pitboss.errors import CommandError, RunnerKilled
 from pitboss.guardian import Meanwhile, guard
 from pitboss.store.paths import PITBOSS_FOLDER
-from pitboss.workers.agents_here import AgentsHere
 from pitboss.workers.extra import engine_version, quiet_dask, serve_no_pages
 from pitboss.workers.liveness import Liveness
 from pitboss.workers.messages import VERSION
+from pitboss.workers.programs_here import ProgramsHere
 from pitboss.workers.reception import Reception
 from pitboss.workers.roster import SESSIONS
 from pitboss.workers.tls import security
@@ -149,7 +149,7 @@ async def _serve(setup: Setup, channel: StopChannel, liveness: Liveness) -> int:
     desk = WorkerDesk(Path(setup.folder), dict(os.environ), setup.private)
     beside = [asyncio.ensure_future(work) for work in (_beat(liveness, desk), _keep_house(desk))]
     reception = Reception(desk.attend, Path(setup.folder))
-    facts = partial(facts_of, setup, desk, AgentsHere(os.environ), reception)
+    facts = partial(facts_of, setup, desk, ProgramsHere(os.environ, setup.folder), reception)
     await asyncio.to_thread(desk.settle)
     await reception.open(setup.address, setup.tls)
     said = None
@@ -269,7 +269,7 @@ def _worker(setup: Setup, facts: Callable[[], Facts]) -> Any:
     )
 
 
-def facts_of(setup: Setup, desk: SessionsHere, agents: AgentsHere, reception: Reception) -> Facts:
+def facts_of(setup: Setup, desk: SessionsHere, programs: ProgramsHere, reception: Reception) -> Facts:
     """What the worker says of itself with every heartbeat."""
     return {
         "version": __version__,
@@ -284,6 +284,7 @@ def facts_of(setup: Setup, desk: SessionsHere, agents: AgentsHere, reception: Re
         "finished": desk.finished,
         "remains": desk.remains,
         "unkept": desk.unkept,
-        "agents": msgspec.to_builtins(agents.found),
+        "agents": msgspec.to_builtins(programs.agents),
+        "git_unfit": programs.git_unfit,
         "leaves": desk.leaves,
     }

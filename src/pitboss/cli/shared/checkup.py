@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,9 +23,8 @@ from pitboss.core.worker import fixer, implementer
 from pitboss.errors import InputError, PitbossError
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
-from pitboss.git.whereabouts import OLDEST_GIT
+from pitboss.git.version import installed_git
 from pitboss.pricing import table_version
-from pitboss.process import capture
 from pitboss.screens.output import clock
 from pitboss.store.catalogue import list_runs, run_of
 from pitboss.store.config import load_config
@@ -62,15 +60,13 @@ def examine(root: Path) -> Iterator[Check]:
 
 
 def _git(root: Path) -> Iterator[Check]:
-    answer = capture(["git", "version"], cwd=str(root), timeout_s=10)
-    said = answer.stdout.decode(errors="replace").strip()
-    numbers = re.search(r"\d+(\.\d+)+", said)
-    if answer.code != 0 or numbers is None:
+    found = installed_git(str(root))
+    if found.said is None:
         yield problem("git", "git cannot be run", hint="install git 2.38 or newer")
-    elif tuple(map(int, numbers[0].split("."))) < OLDEST_GIT:
-        yield problem("git", f"{said} is too old", hint="install git 2.38 or newer")
+    elif found.is_too_old:
+        yield problem("git", f"{found.said} is too old", hint="install git 2.38 or newer")
     else:
-        yield ok("git", said)
+        yield ok("git", found.said)
 
 
 def _repository(root: Path) -> Iterator[Check]:

@@ -1,4 +1,4 @@
-"""Which agents a worker has: found at once, their versions asked for beside everything else (SPEC 14)."""
+"""What a worker has that sessions need: git, and agents, whose versions are asked beside everything else (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pitboss.agents.installation import find_installation
 from pitboss.agents.table import agent_names, find_backend
 from pitboss.core.config import AgentSettings
 from pitboss.core.environment import agent_environment
+from pitboss.git.version import installed_git
 from pitboss.workers.roster import AgentFacts
 
 if TYPE_CHECKING:
@@ -19,21 +20,27 @@ if TYPE_CHECKING:
     from pitboss.agents.installation import Installation
 
 AGAIN_S = 30.0
-"""Seconds between two looks: agents are installed, updated and logged in while a worker runs."""
+"""Seconds between two looks: programs are installed, updated and logged in while a worker runs."""
 
 
-class AgentsHere:
-    """The agents on this machine, by name."""
+class ProgramsHere:
+    """The programs on this machine, looked for again and again."""
 
-    def __init__(self, environ: Mapping[str, str]) -> None:
+    def __init__(self, environ: Mapping[str, str], folder: str) -> None:
+        """`environ` has the PATH; `folder` is one that exists."""
         self._env = agent_environment(environ, remove=(), keep=())
         self._versions: dict[tuple[str, str, int], str | None] = {}
-        self.found = self._look(asking=False)
+        self._folder = folder
+        self.agents = self._look(asking=False)
+        """The agents by name."""
+        self.git_unfit = installed_git(folder).unfit
+        """Why git cannot be used, in a clause about this machine; None if it can."""
         Thread(target=self._go_on, daemon=True).start()
 
     def _go_on(self) -> None:
         while True:
-            self.found = self._look(asking=True)
+            self.agents = self._look(asking=True)
+            self.git_unfit = installed_git(self._folder).unfit
             time.sleep(AGAIN_S)
 
     def _look(self, *, asking: bool) -> dict[str, AgentFacts]:
