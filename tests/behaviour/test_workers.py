@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pitboss import proctree
 from pitboss.core.environment import SESSION_SEQ
+from pitboss.workers.dispatch import OWN_START_S
 from tests.support.cli import PATIENCE_S, Project, wait_until
 from tests.support.cluster import cluster_beside
 from tests.support.runs import Gate, Run, configure, the_run
@@ -364,3 +366,32 @@ def test_a_run_without_workers_has_none_to_list(project: Project) -> None:
     done = project.pitboss("workers")
     assert (done.code, done.out) == (4, "")
     assert "no run is live" in done.err
+
+
+def test_a_run_that_is_resumed_without_its_workers_says_at_once_where_work_may_be_until_they_are_back(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")  # nobody opens it
+    configure(project, more="[workers]\nlost_after_s = 2")
+    prompts(
+        project, tmp_path, ("alpha",), f'[ "$PITBOSS_SESSION_SEQ" != 1 ] || {{ {gate.script}; }}', max_runs=2
+    )
+    with cluster_beside(project, tmp_path / "cluster") as cluster:
+        cluster.worker("one")
+        with project.started("grind", "--workers", cluster.address) as process:
+            gate.wait()
+            run = the_run(project)
+            os.kill(proctree.children(process.pid)[0], signal.SIGKILL)
+            wait_until(lambda: process.poll() is not None)
+        began_at = time.monotonic()
+        done = project.pitboss("grind", "--resume", "--workers", "local:1")
+        assert time.monotonic() - began_at < OWN_START_S
+        assert done.code == 0, done
+        assert ends(run) == [("aborted", "interrupted: worker one lost"), ("ok", None)]
+        assert "may still be on worker one" in (run.folder / "report.md").read_text()
+        assert began(tmp_path) == [1, 2]
+        gate.open()
+        project.pitboss("grind", "--workers", cluster.address, "--max-iterations", "1")
+        ref = f"refs/pitboss/rescue/{run.run_id}/session-0001"
+        assert set(run.files(ref)) == {"alpha-1.txt"}
+    assert left(tmp_path) == []

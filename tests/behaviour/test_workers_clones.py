@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.cli import Project
+from tests.support.cluster import cluster_beside
 from tests.support.runs import configure, the_run
 
 if TYPE_CHECKING:
@@ -79,3 +80,31 @@ def test_identity_line_ends_hooks_and_copied_files_are_on_a_worker_what_they_are
     assert run.record("beta")["reason"] == "commit_refused: no forbidden files"
     assert set(run.files(run.branch)) == {"new.txt"}
     assert list((run.folder / "workers").glob("local-*/")) == []
+
+
+def broken(folder: Path, oid: str) -> None:
+    """Damage an object in a worker's clone."""
+    (file,) = folder.glob(f"repositories/*/.git/objects/{oid[:2]}/{oid[2:]}")
+    file.chmod(0o644)
+    file.write_bytes(b"no object")
+
+
+def test_a_session_that_meets_a_damaged_clone_is_tried_elsewhere_and_the_worker_makes_a_new_clone(
+    tmp_path: Path,
+) -> None:
+    project = Project.create(tmp_path / "project")
+    configure(project)
+    project.prompt("alpha", "echo text > alpha-$PITBOSS_SESSION_SEQ.txt", max_runs=1, parallel_safe=True)
+    with cluster_beside(project, tmp_path / "cluster") as cluster:
+        one = cluster.worker("one")
+        assert project.pitboss("grind", "--workers", cluster.address).code == 0
+        broken(tmp_path / "cluster/one", project.git("rev-parse", "HEAD^{tree}").strip())
+        done = project.pitboss("grind", "--workers", cluster.address, "--max-iterations", "1")
+        assert "worker one gives the session up: git_failed" in done.err
+        found = cluster.listed("one")
+        assert found is not None
+        assert found["unfit"] is None
+        again = project.pitboss("grind", "--workers", cluster.address)
+        assert again.code == 0
+        assert len(list((tmp_path / "cluster/one/damaged").iterdir())) == 1
+        one.terminate()

@@ -379,3 +379,13 @@ def test_who_did_nothing_by_its_own_word_needs_work_to_show(landing: Landing, st
         settle("rid", flying(7), outcome(SessionStatus.SKIPPED, "skipped"), landing).status
         is SessionStatus.SKIPPED
     )
+
+
+def test_a_session_whose_runner_died_and_whose_worker_stays_away_says_where_its_work_may_be() -> None:
+    lost = Landing(reason="interrupted: worker anna lost")
+    record = settled(SessionStatus.ABORTED, "interrupted", landing=lost)
+    assert (record.status, record.reason, record.retry) == (SessionStatus.ABORTED, lost.reason, False)
+    for reason in ("aborted", "interrupted: worker ben lost"):
+        assert settled(SessionStatus.ABORTED, reason, landing=lost).reason == reason
+    here = Landing(reason="git_failed: no")
+    assert settled(SessionStatus.ABORTED, "interrupted", landing=here).reason == "interrupted"

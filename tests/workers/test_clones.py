@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 from pitboss import proctree
 from pitboss.core.config import Config
 from pitboss.core.session import Assignment
+from pitboss.git.errors import NotARepository
 from pitboss.workers.clones import Clones
 from pitboss.workers.messages import Begin
 from tests.support.cli import PATIENCE_S
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def clones(tmp_path: Path) -> Clones:
-    return Clones(tmp_path / "repositories", ())
+    return Clones(tmp_path / "repositories", (), lambda _: False)
 
 
 def begin(run_id: str = "20260101T000000Z-abcd") -> Begin:
@@ -127,3 +129,64 @@ def test_the_name_of_a_clone_leads_nowhere_else(clones: Clones) -> None:
         asked = replace(begin(), repository=name)
         with pytest.raises(ValueError, match="not the name of a clone"), clones.run(asked):
             pass
+
+
+def damage(clone: Path, what: str) -> None:
+    git = clone / ".git"
+    match what:
+        case "HEAD":
+            (git / "HEAD").write_text("")
+        case "config":
+            (git / "config").write_text("[[[")
+        case "objects" | "refs":
+            shutil.rmtree(git / what)
+        case _:
+            shutil.rmtree(git)
+            git.write_text("no folder\n")
+
+
+@pytest.mark.parametrize("what", ["HEAD", "config", "objects", "refs", "all"])
+def test_a_clone_that_git_cannot_read_is_put_aside_and_there_is_a_new_one(
+    clones: Clones, what: str, tmp_path: Path
+) -> None:
+    with clones.run(begin()) as run:
+        commit(run)
+        (run.repo.root / "work.txt").write_text("only here\n")
+    clone = tmp_path / "repositories" / "shop-0123"
+    damage(clone, what)
+    with clones.run(begin("20260102T000000Z-abcd")) as run:
+        commit(run)
+        assert not (clone / "work.txt").exists()
+        assert (clone / ".git" / "pitboss-settings").exists()
+    assert (tmp_path / "damaged" / "shop-0123-1" / "work.txt").read_text() == "only here\n"
+    clones.rest(0.0)
+
+
+def test_a_damaged_clone_in_which_work_waits_stays_where_it_is(tmp_path: Path) -> None:
+    clones = Clones(tmp_path / "repositories", (), lambda name: name == "shop-0123")
+    with clones.run(begin()):
+        pass
+    damage(tmp_path / "repositories" / "shop-0123", "HEAD")
+    with pytest.raises(NotARepository), clones.run(begin("20260102T000000Z-abcd")):
+        pass
+    assert not (tmp_path / "damaged").exists()
+    clones.rest(0.0)
+
+
+def test_a_suspected_clone_makes_way_once_a_run_as_soon_as_nobody_uses_it(
+    clones: Clones, tmp_path: Path
+) -> None:
+    damaged = tmp_path / "damaged"
+    with clones.run(begin()) as run:
+        assert run.suspect()
+        with clones.run(begin()) as same:
+            assert same is run
+            assert same.suspect()
+    assert not damaged.exists()
+    with clones.run(begin()) as new:
+        assert new is not run
+        assert not new.suspect()
+    with clones.run(begin()) as same:
+        assert same is new
+    assert [path.name for path in damaged.iterdir()] == ["shop-0123-1"]
+    clones.rest(0.0)

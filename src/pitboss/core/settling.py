@@ -62,6 +62,8 @@ def settle(run_id: str, session: InFlight, outcome: Outcome, landing: Landing) -
 
 
 def _settled(outcome: Outcome, landing: Landing) -> Verdict:
+    if outcome.reason == Reason.INTERRUPTED and reason_kind(landing.reason) is Reason.INTERRUPTED:
+        return Verdict(outcome.status, landing.reason)  # its runner died, and its worker cannot be reached
     if _by_landing(outcome, landing):
         return Verdict(_landing_verdict(landing), landing.reason)
     if outcome.status is SessionStatus.OK and outcome.idle and landing.commit is None and not landing.rescue:

@@ -33,6 +33,11 @@ _REFUSED = lazy_pattern(
 _NO_REPOSITORY = "not a git repository"
 _UNREACHABLE = "fatal: Could not read from remote repository.\n"
 _ADVICE_ENDS = "and the repository exists.\n"
+_BROKEN_OBJECTS = lazy_pattern(
+    r"(?:object|pack|packfile|file) .*(?:is corrupt|is empty|hash mismatch|cannot be accessed|does not match index)"
+    r"|unable to (?:read tree|read sha1 file|unpack|find) |unable to read [0-9a-f]{40}|bad (?:tree )?object "
+    r"|missing necessary objects|unresolved delta|inflate: data stream error|invalid sha1 pointer"
+)
 _CANNOT_CONVERT = lazy_pattern(
     r"BOM is (?:required|prohibited) in '|failed to encode '|encoding '.*' from .* and back is not the same"
 )
@@ -77,6 +82,11 @@ class GitError(StorageError):
     def index_is_broken(self) -> bool:
         """Whether git cannot read the index file."""
         return _BROKEN_INDEX.search(self.stderr) is not None
+
+    @property
+    def objects_are_broken(self) -> bool:
+        """Whether objects that should be there are missing, or cannot be read."""
+        return _BROKEN_OBJECTS.search(self.stderr) is not None
 
     @property
     def ref_is_broken(self) -> bool:

@@ -12,6 +12,7 @@ from pitboss.core.redact import Secrets
 from pitboss.core.session import Landing
 from pitboss.core.stops import StopLevel, StopRequest
 from pitboss.errors import PitbossError, StorageError
+from pitboss.git.errors import GitError, Kind, NotARepository, RepositoryGone, kind
 from pitboss.git.packs import Parcel, extend_boundary, pack, unpack
 from pitboss.hosts.surroundings import Surroundings
 from pitboss.hosts.this_machine import HOOKS, OnlyThisMachine
@@ -66,6 +67,8 @@ class Attending:
         self.rescued: list[str] = []
         """The rescued commits that its answers named."""
         self.is_released = False
+        self.found_damage = False
+        """Whether git could not read the clone, before anything of the session was there."""
 
     def serve(self) -> None:
         """Answer one call after another until the session is released, or the runner is gone: raises Closed."""
@@ -83,7 +86,8 @@ class Attending:
         try:
             answer, beside = self._do(call, parcel)
         except GitFailed as failed:
-            answer = say.Failed(kind="git", text=str(failed))
+            self.found_damage = gives_up = isinstance(call, say.Prepare) and self._is_damage(failed)
+            answer = say.Failed(kind="storage" if gives_up else "git", text=str(failed))
         except StorageError as error:
             gives_up = True  # a disk that is full, say: another worker may have room
             answer = say.Failed(kind="storage", text=error.message, hint=error.hint)
@@ -97,6 +101,14 @@ class Attending:
         self._lost = gives_up
         if self.is_released:
             self._wire.close()
+
+    def _is_damage(self, failed: GitFailed) -> bool:
+        """Whether it is the clone that made git fail, and the next session gets a new one."""
+        why = failed.__cause__
+        damaged = isinstance(why, (NotARepository, RepositoryGone)) or (
+            isinstance(why, GitError) and (why.objects_are_broken or kind(why) is Kind.GONE)
+        )
+        return damaged and self._run.suspect()
 
     def _do(self, call: say.Call, parcel: Parcel) -> tuple[say.Message, Parcel]:
         match call:

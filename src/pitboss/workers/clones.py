@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from contextlib import contextmanager
+from functools import partial
+from itertools import count
 from threading import Condition, Lock
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.core.events import Warned
+from pitboss.git.errors import NotARepository
 from pitboss.git.ref_changes import keep_changing
 from pitboss.git.repo import Repo
+from pitboss.git.whereabouts import refuse_unless_found
 from pitboss.landing import rescue_refs
 from pitboss.landing.git_trouble import RepositoryMonitor
 from pitboss.landing.guard import Guard
@@ -30,7 +35,7 @@ from pitboss.workers.clone_settings import take_over
 from pitboss.workers.depot import Depot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pitboss.core.config import Config
@@ -40,6 +45,9 @@ if TYPE_CHECKING:
 
 COPY = "copy"
 """The folder beside the clones with what `[grind.worktree] copy` is to find: one folder for each repository in it."""
+
+DAMAGED = "damaged"
+"""The folder beside the clones with those that git could not read any longer."""
 
 IDLE_S = 300.0
 """Seconds without a session after which nothing of a run is kept in memory, nor any git process."""
@@ -53,6 +61,8 @@ class RunHere:
     def __init__(
         self, clone: Repo, run_id: str, config: Config, private: Sequence[str], copied_from: Path | None
     ) -> None:
+        self.suspect: Callable[[], bool] = lambda: False
+        """Tells that git cannot read the clone; whether the next session of the run gets a new one."""
         self.private = tuple(private)
         """Folders of the worker that no sandboxed session may see."""
         self.repo = clone.authored_by(config.author)
@@ -153,10 +163,16 @@ class _Known:
 
 
 class Clones:
-    """The clones in a folder; safe to call from several threads."""
+    """The clones in a folder; safe to call from several threads.
 
-    def __init__(self, folder: Path, private: Sequence[str]) -> None:
+    One that git cannot read is put aside, in `damaged` beside the folder, if `holds` says that no work waits in it.
+    """
+
+    def __init__(self, folder: Path, private: Sequence[str], holds: Callable[[str], bool]) -> None:
         self._folder = folder
+        self._holds = holds
+        self._suspected: set[str] = set()
+        self._renewed: set[tuple[str, str]] = set()
         self._private = private
         self._changed = Condition()
         self._known: dict[tuple[str, str], _Known] = {}
@@ -166,16 +182,18 @@ class Clones:
     def run(self, begin: Begin) -> Iterator[RunHere]:
         """A session's run in the clone that it names, which is created if it is not there.
 
-        Waits while the clones are `unused`. Raises GitError, StorageError.
+        Waits while the clones are `unused`. Raises GitError, StorageError, NotARepository.
         """
         name, run_id = begin.repository, begin.run_id
         if not _NAME.fullmatch(name) or name.startswith("."):
             raise ValueError(f"not the name of a clone: {name}")
         with self._changed:
             self._changed.wait_for(lambda: not self._closed)
+            if name in self._suspected and self._may_be_put_aside(name):
+                self._put_aside(name)
             known = self._known.get((name, run_id))
             if known is None:
-                known = self._known[name, run_id] = _Known(self._begun(begin))
+                known = self._known[name, run_id] = _Known(self._begun_in_some(begin))
             known.users += 1
         try:
             yield known.run
@@ -183,6 +201,45 @@ class Clones:
             with self._changed:
                 known.users -= 1
                 known.left_at = time.monotonic()
+
+    def _begun_in_some(self, begin: Begin) -> RunHere:
+        """A run in the clone that it names, or in a new one if git cannot read that."""
+        try:
+            made = self._begun(begin)
+        except NotARepository:
+            if not self._may_be_put_aside(begin.repository):
+                raise
+            self._put_aside(begin.repository)
+            made = self._begun(begin)
+        made.suspect = partial(self._suspect, begin.repository, begin.run_id)
+        return made
+
+    def _suspect(self, name: str, run_id: str) -> bool:
+        """Git cannot read a clone; False if the run had a new one already, which did not help."""
+        with self._changed:
+            if (name, run_id) not in self._renewed:
+                self._renewed.add((name, run_id))
+                self._suspected.add(name)
+            return name in self._suspected
+
+    def _may_be_put_aside(self, name: str) -> bool:
+        is_used = any(known.users for (each, _), known in self._known.items() if each == name)
+        return not is_used and not self._holds(name)
+
+    def _put_aside(self, name: str) -> None:
+        """Make way for a new clone; what is in this one stays on the disk. Raises OSError."""
+        for key in [key for key in self._known if key[0] == name]:
+            self._known.pop(key).run.rest()
+        aside = self._folder.parent / DAMAGED
+        aside.mkdir(exist_ok=True)
+        nth = next(nth for nth in count(1) if not (aside / f"{name}-{nth}").exists())
+        (self._folder / name).rename(aside / f"{name}-{nth}")
+        self._suspected.discard(name)
+        print(
+            f"git cannot read the clone {name}: it is now {aside / f'{name}-{nth}'}",
+            file=sys.stderr,
+            flush=True,
+        )
 
     def _begun(self, begin: Begin) -> RunHere:
         clone = self._opened(begin.repository, begin.object_format)
@@ -227,6 +284,8 @@ class Clones:
                 ("git", "init", "--quiet", f"--object-format={object_format}", str(root)), cwd=root, env=None
             )
             if made.code != 0:
+                refuse_unless_found(made, root, "making a clone")
                 raise OSError(made.stderr.decode(errors="replace"))
-        anchor(root)
+        for place in (root, root / ".git"):  # what is held of an earlier clone there was put aside
+            anchor(place)
         return Repo.discover(root, purpose="opening a clone")

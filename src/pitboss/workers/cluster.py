@@ -94,6 +94,10 @@ class Cluster:
         """Where those have their disk."""
         return tuple(self._folder / f"local-{nth}" for nth in range(1, self.local + 1))
 
+    def may_have(self, name: str) -> bool:
+        """Whether a worker of that name may ever be there: a run has no more of its own than it starts."""
+        return not self.local or name in {folder.name for folder in self.folders}
+
     @property
     def address(self) -> str:
         """Where the scheduler is: the run's own, once it has been started."""

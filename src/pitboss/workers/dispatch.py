@@ -187,6 +187,8 @@ class Dispatch:
                 refs = self.fetch(name, what)
                 if refs is not None:
                     return refs
+            if not self._cluster.may_have(name):
+                return None
             if not self._may_come_back(name):
                 self._missed.add(name)
                 return None

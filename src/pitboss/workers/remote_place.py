@@ -244,22 +244,22 @@ class RemotePlace:
             return Landing(retry=True)
         if self._is_home or self._found_at_home():
             return replace(self._home.rescue(), retry=self._lost)
-        return Landing(rescue=self._remains(), retry=self._lost)
+        return replace(self._remains(), retry=self._lost)
 
-    def _remains(self) -> tuple[str, ...]:
+    def _remains(self) -> Landing:
         found = self._dispatch.remains(self._session, ATTEMPT, self._taken_late)
         if found is None and self._carriage.mirror(self._seq):
             self._made = None
             tips = [each.oid for each in results(self._repo, self._run_id, self._seq)]
-            return self._try(lambda: self._keep(tips, str(Reason.INTERRUPTED)))
+            found = self._try(lambda: self._keep(tips, str(Reason.INTERRUPTED)))
         if found is None:
             self._dispatch.warn(
                 self._seq,
                 f"worker {self._host} is lost: what the session did stays on its disk until a worker"
                 f" named {self._host} is back",
             )
-            return ()
-        return found
+            return Landing(reason=lost_reason(self._host))
+        return Landing(rescue=found)
 
     def _taken_late(self, tips: Sequence[str], beside: Parcel) -> tuple[str, ...]:
         return self._taken(tips, beside, str(Reason.INTERRUPTED))

@@ -15,6 +15,7 @@ from pitboss.landing.worktrees import remove_worktree
 from pitboss.store.opening import names_in, remove_tree
 from pitboss.store.paths import RunPaths, runs_dir
 from pitboss.workers.begun import BegunAttempts
+from pitboss.workers.clones import DAMAGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -54,7 +55,11 @@ def tidy_local(folders: Iterable[Path], repo: Repo) -> None:
     """Remove the folders of a run's own workers, which have ended, but those with work that is not in `repo`."""
     for folder in folders:
         unfinished = list(BegunAttempts(folder / "begun").unfinished())
-        if not unfinished and all(_is_safe(clone, repo) for clone in _clones(folder)):
+        if (
+            not unfinished
+            and not names_in(folder / DAMAGED)
+            and all(_is_safe(clone, repo) for clone in _clones(folder))
+        ):
             remove_tree(folder)
 
 

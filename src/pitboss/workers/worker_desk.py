@@ -48,7 +48,7 @@ class WorkerDesk:
 
     def __init__(self, folder: Path, environ: Mapping[str, str], private: Sequence[str] = ()) -> None:
         self._environ = environ
-        self._clones = Clones(folder / "repositories", private)
+        self._clones = Clones(folder / "repositories", private, self._holds)
         (folder / "begun").mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._begun = BegunAttempts(folder / "begun")
@@ -60,6 +60,8 @@ class WorkerDesk:
         self._leaving = StopLevel.NONE
         self._gone_by = float("inf")
         self._tidy_at = 0.0
+        self._complaints: set[str] = set()
+        """What it has said already of what it cannot keep: it tries again every few seconds."""
         self.leaves = False
         """Whether no run should send it another session; one that is on its way is attended to."""
         self.unkept = False
@@ -118,10 +120,17 @@ class WorkerDesk:
                     self._settle(attempt, begin)
                 except (GitFailed, PitbossError, OSError) as error:
                     unkept = True
-                    _complain(
+                    self._complain_once(
                         f"what session {attempt.seq} of {attempt.run_id} did cannot be kept yet: {error}"
                     )
         self.unkept = unkept
+        if not unkept:
+            self._complaints.clear()
+
+    def _complain_once(self, text: str) -> None:
+        if text not in self._complaints:
+            self._complaints.add(text)
+            _complain(text)
 
     def settle_again(self) -> None:
         """Try once more to keep what could not be kept, for want of space perhaps."""
@@ -251,8 +260,22 @@ class WorkerDesk:
         if attending.is_released:
             self._begun.update(_over(attempt, attending.rescued))
             self.finished += 1
+        elif attending.found_damage:
+            self._begun.update(_over(attempt))
         else:
             self._leave(attempt, attending.keep_remains(), run)
+
+    def _holds(self, repository: str) -> bool:
+        """Whether work of a session that nobody attends to waits in a clone."""
+        for attempt in self._begun.unfinished():
+            begin = say.from_runner(attempt.asked)
+            if (
+                isinstance(begin, say.Begin)
+                and begin.repository == repository
+                and not self._is_attended(attempt)
+            ):
+                return True
+        return False
 
     def _leave(self, attempt: BegunAttempt, tips: tuple[str, ...], run: RunHere) -> None:
         left = replace(attempt, left=tips) if tips else _over(attempt)
