@@ -68,3 +68,26 @@ def test_a_failure_without_words_is_named_by_its_subtype() -> None:
     ended = {"subtype": "error_max_turns", "result": "I have begun.", "errors": ["too many turns"]}
     assert failure(ended, {}) == (Reason.AGENT_ERROR, "too many turns")
     assert failure({}, {}) == (Reason.AGENT_ERROR, None)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ('API Error: 403 {"message":"OAuth token has been revoked"} · Please run /login', Reason.AUTH),
+        ("API Error: 403 Extra usage is not enabled", Reason.BILLING),
+        ("API Error: 403 Request not allowed", Reason.PERMISSION_DENIED),
+    ],
+)
+def test_a_403_may_be_about_the_login_or_the_plan(words: str, reason: Reason) -> None:
+    result = {
+        "is_error": True,
+        "result": words,
+        "api_error_status": 403,
+        "api_error_type": "permission_error",
+    }
+    assert failure(result, {}) == (reason, words)
+
+
+def test_words_that_nobody_knows_mean_a_limit_if_they_tell_a_long_wait() -> None:
+    words = "Your session is paused; it resumes in 3 hours"
+    assert failure({"is_error": True, "result": words}, {}) == (Reason.RATE_LIMITED, words)

@@ -245,7 +245,8 @@ def test_a_result_without_error_of_work_that_was_cut_short_is_no_success(
         ({"num_turns": 0, "usage": {}}, False),
         ({"num_turns": 0, "usage": {"output_tokens": 3}}, True),
         ({"num_turns": 1, "usage": {}}, True),
-        ({"num_turns": None, "usage": {}}, True),
+        ({"num_turns": None, "usage": {}, "result": "Done."}, True),
+        ({"num_turns": None, "usage": {}, "result": ""}, False),
     ],
 )
 def test_a_turn_or_tokens_are_something_done(tmp_path: Path, fields: Line, worked: bool) -> None:

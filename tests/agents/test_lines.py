@@ -147,6 +147,8 @@ LINE = json.dumps(RESULT).encode()
         b"\0\0" + LINE + b"\0",
         LINE.replace(b" ", b"\0 "),
         LINE + b" trailing words",
+        b"\x1b[32m{\x1b[0m" + LINE[1:],
+        LINE.replace(b": ", b"\x1b[1;39m:\x1b[0m "),
         b'{"type": "assistant", "mess' + LINE,
         b'{"type": "assistant", "message": {"type": "result"}, "te{"xt' + LINE,
     ],

@@ -31,6 +31,12 @@ from pitboss.core.session import Reason
         ("terminated", Reason.OVERLOADED),
         ("fetch failed", Reason.OVERLOADED),
         ("the tool was terminated", None),
+        ("You've reached the maximum number of turns", None),
+        ("You have exceeded your turn limit", None),
+        ("File size limit exceeded", None),
+        ("Tool call limit exceeded", None),
+        ("The operation was aborted by a hook", None),
+        ("No messages to send", None),
         ("division by zero", None),
     ],
 )
@@ -133,3 +139,24 @@ def test_words_tell_a_limit_of_the_day_from_one_of_the_minute_under_the_same_cod
 )
 def test_a_status_in_words_is_one_where_it_stands_as_such(words: str, status: int) -> None:
     assert status_in(words) == status
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Your usage is paused; it resumes in 3 hours",
+        "No messages until your limit renews in 2 days",
+        "Come back in 5 hours for more requests",
+    ],
+)
+def test_words_that_nobody_knows_mean_a_limit_if_they_tell_a_long_wait(words: str) -> None:
+    assert meaning(words) is None
+    assert service_failure(words=words) is Reason.RATE_LIMITED
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["Usage: agent [options]", "the limit is over in 3 hours", "try again in 2 hours", "paused for 5 s"],
+)
+def test_a_long_wait_or_a_limit_alone_is_none(words: str) -> None:
+    assert service_failure(words=words) is Reason.AGENT_ERROR

@@ -147,3 +147,43 @@ def test_silence_ends_an_agent_when_its_time_is_up_though_nobody_keeps_asking(
     never = AnnouncedStop(lambda: None, Bell().calling)
     outcome = run(agent("claude_code", settings), request(tmp_path), stop=never)
     assert (outcome.status, outcome.reason) == ended
+
+
+LIMIT = "You've hit your usage limit. Try again in 3 days."
+
+
+@pytest.mark.parametrize(
+    ("backend", "lines"),
+    [
+        ("codex", [{"type": "thread.started", "thread_id": "t"}, {"type": "error", "message": LIMIT}]),
+        ("gemini", [{"type": "init", "session_id": "s"}, {"type": "error", "message": LIMIT}]),
+        (
+            "claude_code",
+            [
+                {
+                    "type": "assistant",
+                    "error": "rate_limit",
+                    "message": {"model": "<synthetic>", "content": [{"type": "text", "text": LIMIT}]},
+                }
+            ],
+        ),
+    ],
+)
+def test_an_agent_that_reports_a_limit_and_never_exits_is_limited(
+    tmp_path: Path, clock: LeapingClock, backend: str, lines: list[Line]
+) -> None:
+    script = "\n".join(["cat > /dev/null", *(f"cat <<'END'\n{json.dumps(line)}\nEND" for line in lines)])
+    binary = executable(tmp_path / backend, f"{script}\n{clock.passes(STILL_S)}")
+    settings = AgentSettings(binary=str(binary), idle_seconds=IDLE_S)
+    outcome = run(agent(backend, settings), request(tmp_path), stop=clock.look)
+    assert (outcome.status, outcome.reason) == (SessionStatus.ERROR, f"rate_limited: {LIMIT}")
+
+
+def test_an_agent_that_went_on_after_a_limit_has_stalled(tmp_path: Path, clock: LeapingClock) -> None:
+    limited = {"type": "error", "message": LIMIT}
+    answer = {"type": "item.completed", "item": {"id": "i", "type": "agent_message", "text": "on"}}
+    script = "\n".join(f"cat <<'END'\n{json.dumps(line)}\nEND" for line in (limited, answer))
+    binary = executable(tmp_path / "codex", f"cat > /dev/null\n{script}\n{clock.passes(STILL_S)}")
+    settings = AgentSettings(binary=str(binary), idle_seconds=IDLE_S)
+    outcome = run(agent("codex", settings), request(tmp_path), stop=clock.look)
+    assert (outcome.status, outcome.reason) == STALLED

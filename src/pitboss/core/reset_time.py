@@ -1,6 +1,7 @@
 """Reads from a CLI's words when a usage limit ends: a time of day, a date, a span, a zone (SPEC 6).
 
-`resets 6:43am (Asia/Kolkata)`, `Resets Mon 12:00 AM`, `try again at Feb 3rd, 2026 5:56 PM`, `in 2 hours 5 minutes`.
+`resets 6:43am (Asia/Kolkata)`, `Resets Mon 12:00 AM`, `try again at Feb 3rd, 2026 5:56 PM`, `in 2 hours 5 minutes`,
+`3 hours until reset`, `Retry-After: 7200`, `"resets_at": 1796100000`.
 Words without a time, or with one that cannot be understood, give None: no run waits on a guess.
 """
 
@@ -26,12 +27,16 @@ REACH = 100
 """How many characters may lie between a time and the word that announces it."""
 
 _ANNOUNCED = lazy_pattern(
-    r"\b(?:resets?|resetting|renews?|refresh(?:es)?|unlocks?|lifts?|(?:try|retry|available|back) again|retry|wait"
-    r"|available|come back|until|after)\b",
+    r"\b(?:resets?(?:_at)?|resetting|renews?|refresh(?:es)?|unlocks?|lifts?|(?:try|retry|available|back) again|retry"
+    r"|wait|available|come back|until|after"
+    r"|(?:refreshed|unlocked|lifted|restored|replenished|resumes?|returns?|recovers?|continue|regain access|allowed"
+    r"|(?:limit|quota|window) (?:ends|expires))(?=\s(?:at|by|from|in|on|within)\b))\b",
     re.IGNORECASE,
 )
+_WORDS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_COUNTS = {"a": 1.0, "an": 1.0, "half a": 0.5, "half an": 0.5, **dict(zip(_WORDS, range(1, 13), strict=True))}
 _AMOUNT = (
-    r"(?P<{0}>\d{{1,7}}(?:\.\d{{1,9}})?|an?|one)\s*"
+    rf"(?P<{{0}}>\d{{{{1,7}}}}(?:\.\d{{{{1,9}}}})?|\b(?:{'|'.join(_COUNTS)})\b)\s*"
     r"(?P<{1}>ms|milliseconds?|w(?:eeks?|ks?)?|d(?:ays?)?|h(?:ours?|rs?)?|m(?:in(?:ute)?s?)?|s(?:ec(?:ond)?s?)?)(?![a-z])"
 )
 _PART = lazy_pattern(_AMOUNT.format("count", "unit") + r"(?:\s|,|and\b)*", re.IGNORECASE)
@@ -40,6 +45,26 @@ _SPAN = lazy_pattern(
     + _AMOUNT.format("first", "its"),
     re.IGNORECASE,
 )
+_BEFOREHAND = lazy_pattern(
+    r"(?<![\d.:])(?P<span>\d.{0,40}?)\s*(?:(?:remaining|left|to go)\s+)?"
+    r"(?:until|till|before)\s(?:[\w']+\s){0,3}resets?\b",
+    re.IGNORECASE,
+)
+"""A span that comes before the word that announces it: `3 hours until reset`."""
+
+_STOPWATCH = lazy_pattern(r"\W*(?:in|within)\s+(\d{1,3}):(\d\d)(?::(\d\d))?(?![\d:])", re.IGNORECASE)
+_HEADER = lazy_pattern(
+    r"\b(?:retry[-_ ]?after|resets?[-_](?:in|after))(?P<ms>[-_]m(?:illi)?s(?:econds)?)?(?:[-_]s(?:ec(?:ond)?s?)?)?"
+    r"\"?\s*[:=]\s*\"?(?P<count>\d{1,10}(?:\.\d{1,9})?)(?![\d.]*\s*[a-z])",
+    re.IGNORECASE,
+)
+"""A field of an answer or its header, which counts seconds if its name does not say otherwise."""
+
+_STAMP = lazy_pattern(
+    r"\W*(?:(?:time|at|on)\b\W*){0,2}(?P<seconds>[12]\d{9})(?P<ms>\d{3})?(?!\d)", re.IGNORECASE
+)
+"""Seconds or milliseconds since 1970."""
+
 _UNITS_S = {"ms": 0.001, "w": 604800.0, "d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
@@ -48,16 +73,17 @@ _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})[a-z]*\.?"
 _DATES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        r"(?P<year>20\d\d)-(?P<number>\d\d?)-(?P<day>\d\d?)(?:T(?=\d)|\b)",
+        r"(?P<year>20\d\d)(?P<mark>[-/.])(?P<number>\d\d?)(?P=mark)(?P<day>\d\d?)(?:T(?=\d)|\b)",
         rf"\b{_MONTH}\s+(?P<day>\d\d?)(?:st|nd|rd|th)?\b(?:,?\s+(?P<year>20\d\d)\b)?",
         rf"\b(?P<day>\d\d?)(?:st|nd|rd|th)?\.?\s+(?:of\s+)?{_MONTH}(?![a-z])(?:,?\s+(?P<year>20\d\d)\b)?",
     )
 )
 _WEEKDAY = lazy_pattern(
-    r"\b(mon(?:day)?|tue(?:s(?:day)?)?|wed(?:nesday)?|thu(?:r(?:s(?:day)?)?)?|fri(?:day)?|sat(?:urday)?|sun(?:day)?)\b",
+    r"\b(mon(?:days?)?|tue(?:s(?:days?)?)?|wed(?:nesdays?)?|thu(?:r(?:s(?:days?)?)?)?|fri(?:days?)?|sat(?:urdays?)?"
+    r"|sun(?:days?)?)\b",
     re.IGNORECASE,
 )
-_TOMORROW = lazy_pattern(r"\btomorrow\b", re.IGNORECASE)
+_TOMORROW = lazy_pattern(r"\b(day after )?tomorrow\b", re.IGNORECASE)
 _CLOCK = lazy_pattern(
     r"(?<![\d:/.\-])(?:(?P<hour>\d\d?)(?::(?P<minute>\d\d)(?::(?P<second>\d\d)(?:\.\d+)?)?)?\s*(?P<half>[ap])\.?m\b\.?"
     r"|(?P<hour24>\d\d?):(?P<minute24>\d\d)(?::(?P<second24>\d\d)(?:\.\d+)?)?|\b(?P<word>noon|midnight)\b)",
@@ -74,6 +100,8 @@ def moment_in(words: str, now: float, zone: tzinfo | None = None) -> float | Non
     time of day or a day of the week means the next one; a date without a year, the next such date. A time that has
     only just passed is returned as it is.
     """
+    if (field := _HEADER.search(words)) is not None:
+        return now + float(field["count"]) / (1000 if field["ms"] else 1)
     for announced in _ANNOUNCED.finditer(words):
         following = words[announced.end() : announced.end() + REACH]
         try:
@@ -83,11 +111,21 @@ def moment_in(words: str, now: float, zone: tzinfo | None = None) -> float | Non
             return None
         if found is not None:
             return found
-    return None
+    before = _BEFOREHAND.search(words)
+    return None if before is None else _span_ahead(before["span"], now)
 
 
 def _span_ahead(words: str, now: float) -> float | None:
-    """`in 2 hours 5 minutes`, `18h31m5s`: counted from now."""
+    """`in 2 hours 5 minutes`, `18h31m5s`, `in 4:12:30`: counted from now; a moment since 1970 as it is.
+
+    Raises ValueError for `in 4:12`: there is no telling whether these are hours or minutes.
+    """
+    if (stamp := _STAMP.match(words)) is not None:
+        return float(stamp["seconds"]) + float(stamp["ms"] or 0) / 1000
+    if (watch := _STOPWATCH.match(words)) is not None:
+        if watch[3] is None:
+            raise ValueError(watch[0])
+        return now + int(watch[1]) * 3600 + int(watch[2]) * 60 + int(watch[3])
     begun = _SPAN.match(words)
     if begun is None:
         return None
@@ -99,7 +137,8 @@ def _span_ahead(words: str, now: float) -> float | None:
 
 
 def _seconds(count: str, unit: str) -> float:
-    return (float(count) if count[0].isdigit() else 1.0) * _UNITS_S[
+    number = _COUNTS.get(count)
+    return (float(count) if number is None else number) * _UNITS_S[
         "ms" if unit.startswith(("ms", "milli")) else unit[0]
     ]
 
@@ -114,15 +153,16 @@ def _moment(words: str, now: float, zone: tzinfo | None) -> float | None:
     if its_date is None and _UNREADABLE.search(rest[: clock.start()] if clock else rest):
         return None
     at = time() if clock is None else _time(clock)
-    zone = zone_in(rest if clock is None else rest[: clock.start()] + " " + rest[clock.end() :]) or zone
+    before, behind = (rest, "") if clock is None else (rest[: clock.start()], rest[clock.end() :])
+    zone = zone_in(f"{before} {behind}", behind) or zone
     today = datetime.fromtimestamp(now, zone).date()
     if its_date is not None:
         return _dated(its_date, at, now, zone)
     if weekday is not None:
         days = (_DAYS.index(weekday[1][:3].lower()) - today.weekday()) % 7
         return _next(today + timedelta(days=days), at, 7, now, zone)
-    if _TOMORROW.search(rest):
-        return _epoch(today + timedelta(days=1), at, zone)
+    if tomorrow := _TOMORROW.search(rest):
+        return _epoch(today + timedelta(days=2 if tomorrow[1] else 1), at, zone)
     return _next(today, at, 1, now, zone)
 
 

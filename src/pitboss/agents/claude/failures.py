@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.output.json_values import count, word
 from pitboss.agents.output.lines import last_line, shortened
-from pitboss.agents.services.failures import BY_STATUS, UNMENDED, status_in
+from pitboss.agents.services.failures import BY_STATUS, UNMENDED, status_in, tells_limit
 from pitboss.agents.services.words import meaning, meaning_of_code, vocabulary
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import Reason
@@ -65,6 +65,10 @@ def failure(
     status = count(result, "api_error_status") or status_in((words or "").removeprefix("API Error: "))
     said = meaning(words or "", CLI)
     reason = next(_named(result, api_failure), None) or _by_status(status) or said or Reason.AGENT_ERROR
+    if reason is Reason.PERMISSION_DENIED and said in (Reason.AUTH, *UNMENDED):
+        return said, words  # a 403 may mean a login that was revoked, or a plan
+    if reason is Reason.AGENT_ERROR and tells_limit(words or ""):
+        return Reason.RATE_LIMITED, words
     if reason is Reason.OVERLOADED and status in (0, TOO_MANY_REQUESTS):
         reason = _of_limits(said, status, words or "", retried=retried, rejected=rejected)
     return reason, words

@@ -74,9 +74,10 @@ class ClaudeReader(JsonReader):
 
     @property
     def worked(self) -> bool:
-        """Whether a turn was made, as far as the result tells."""
+        """Whether a turn was made: by the result's count or, without one, if anything was said."""
+        turns = number(self._result, "num_turns")
         return (
-            number(self._result, "num_turns") != 0
+            (bool(self.text) if turns is None else turns != 0)
             or self.tool_calls > 0
             or any(used.has_tokens for used in self.spend().tokens.values())
         )

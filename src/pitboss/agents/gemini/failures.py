@@ -93,6 +93,12 @@ def refusal(ended: AgentExit) -> GeminiFailure | None:
     return GeminiFailure(reason=service_failure(status=status), words=words or f"HTTP status {status}")
 
 
+def complained(message: str | None, ended: AgentExit) -> GeminiFailure | None:
+    """Why a program failed whose last word was an `error` line; None if that tells no reason."""
+    why = None if message is None else failure(message, ended)
+    return None if why is None or why.reason is Reason.AGENT_ERROR else why
+
+
 def _named(answer: _Answer, complaint: _Answer | None, ended: AgentExit) -> GeminiFailure:
     """The failure according to `answer`; `complaint` may say more about a quota."""
     more = _Answer(words="", said="") if complaint is None else complaint

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.gemini.failures import failure, refusal
+from pitboss.agents.gemini.failures import complained, failure, refusal
 from pitboss.agents.judgement import AgentVerdict, Spend, failed
 from pitboss.agents.output.gemini_chat import AT_THE_END, Chat
 from pitboss.agents.output.json_values import count, table, word
@@ -79,7 +79,7 @@ class GeminiReader(JsonReader):
             error = word(table(self._result, "error"), "message") or self._complaint
             return self._failed(failure(error or "an error without a message", ended))
         if ended.code != 0:
-            refused = None if self.finished else refusal(ended)
+            refused = None if self.finished else refusal(ended) or complained(self._complaint, ended)
             return by_exit_code(ended, "gemini") if refused is None else self._failed(refused)
         if self._complaint is not None:
             return failed(Reason.AGENT_ERROR, shortened(self._complaint))

@@ -23,8 +23,10 @@ _BLANK = b" \t\r\0\xef\xbb\xbf"
 """What may surround an object: blanks, padding, and a byte order mark."""
 
 _OPENING = lazy_pattern(r'\{\s*"')
-_STRINGS_FOR_A_TERMINAL = lazy_pattern(r"\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\0")
+_FOR_A_TERMINAL = lazy_pattern(r"\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|\0")
 """Titles and the like, whose text may look like an object, and padding."""
+
+_COLORS = lazy_pattern(r"\x1b\[[0-?]*[ -/]*[@-~]")
 
 _INSIDE = lazy_pattern(r"[:,\[]\s*$")
 """What precedes an object that is part of another one."""
@@ -44,10 +46,16 @@ def objects_on(line: bytes) -> Iterator[dict[str, Any]]:
 
 
 def _glued(text: str) -> Iterator[dict[str, Any]]:
-    """The objects between noise, and what only JavaScript accepts as JSON: half a surrogate pair, tabs, NaN."""
+    """The objects between noise; if there is none, those in colors."""
+    text = _FOR_A_TERMINAL.sub("", text)
+    found = list(_between_noise(text))
+    yield from found or (_between_noise(_COLORS.sub("", text)) if "\x1b[" in text else ())
+
+
+def _between_noise(text: str) -> Iterator[dict[str, Any]]:
+    """The objects, also as only JavaScript accepts them as JSON: with half a surrogate pair, tabs, NaN."""
     import json
 
-    text = _STRINGS_FOR_A_TERMINAL.sub("", text)
     decoder = json.JSONDecoder(strict=False)
     opening, tries = _OPENING.search(text), 0
     while opening is not None and tries < MOST_TRIES:

@@ -32,6 +32,12 @@ BY_STATUS = {
     429: Reason.OVERLOADED,
 }
 
+_USED_UP = lazy_pattern(
+    r"\b(limit|limited|quota|usage|allowance|cap|your plan|subscription|credits|budget|requests|messages|paused"
+    r"|blocked)\b",
+    re.IGNORECASE,
+)
+
 _STATUS = lazy_pattern(
     r"(?:\A|[\[(]|\bstatus(?: code)?|\berror(?: code)?|\bHTTP(?:/[\d.]+)?|\bcode)\W{0,3}([45]\d\d)\b",
     re.IGNORECASE | re.ASCII,
@@ -53,8 +59,18 @@ def service_failure(
     if named is None and status in (401, 402, 404):
         named = said if said in UNMENDED else BY_STATUS[status]
     reason = named or said or _by_status(status)
-    lasts = said is Reason.RATE_LIMITED or (wait_s(words) or 0.0) > LONG_WAIT_S
-    return Reason.RATE_LIMITED if reason is Reason.OVERLOADED and lasts else reason
+    if reason is Reason.OVERLOADED and (said is Reason.RATE_LIMITED or _lasts(words)):
+        return Reason.RATE_LIMITED
+    return Reason.RATE_LIMITED if reason is Reason.AGENT_ERROR and tells_limit(words) else reason
+
+
+def tells_limit(words: str) -> bool:
+    """Whether `words` that no vocabulary knows speak of something used up, and say that it is so for long."""
+    return _USED_UP.search(words) is not None and _lasts(words)
+
+
+def _lasts(words: str) -> bool:
+    return (wait_s(words) or 0.0) > LONG_WAIT_S
 
 
 def reason_to_ask_again(words: str) -> Reason:
