@@ -18,7 +18,7 @@ _NO_SPACE = ("No space left on device", "Disk quota exceeded", "Out of diskspace
 _BROKEN_INDEX = lazy_pattern(
     r"index file corrupt|bad index|bad signature|index file smaller than expected|index uses|index file open failed"
     r"|unknown index entry format|malformed name field|(?:unordered|multiple) stage entries|link extension"
-    r"|exceeds base index size|broken index, expect"
+    r"|exceeds base index size|broken index, expect|[eE]rror building trees"
 )
 # Git looks at all worktrees, and gives up if another git is in the middle of making one.
 _HALF_MADE = lazy_pattern(rb"failed to read .*worktrees/[^/]+/commondir")
@@ -80,8 +80,8 @@ class GitError(StorageError):
 
     @property
     def index_is_broken(self) -> bool:
-        """Whether git cannot read the index file."""
-        return _BROKEN_INDEX.search(self.stderr) is not None
+        """Whether git cannot read the index file, or cannot make a tree of what it says."""
+        return _BROKEN_INDEX.search(self.stderr) is not None and not tells_full_disk(self.stderr)
 
     @property
     def objects_are_broken(self) -> bool:

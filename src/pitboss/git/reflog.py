@@ -27,6 +27,7 @@ class Reflog:
     """
 
     def __init__(self, repo: Repo, branch: str, *, private: re.Pattern[str] | None = None) -> None:
+        self._repo = repo
         self._branch = branch
         self._private = private
         self._head = repo.inside("logs", "HEAD")
@@ -57,10 +58,18 @@ class Reflog:
         return _made([*new, *self._stashed(started_at)])
 
     def commits_since(self, base: str, started_at: datetime) -> list[str]:
-        """The same for work that began in another process, on the commit `base`."""
+        """The same for work that began earlier, maybe in another process, on the commit `base`: what git still has."""
         since = earliest_second(started_at)
         entries = [entry for entry in _entries(self._head) if entry.at >= since]
-        return _made([*entries[self._start(entries, base) :], *self._stashed(started_at)])
+        return self._readable(_made([*entries[self._start(entries, base) :], *self._stashed(started_at)]))
+
+    def _readable(self, commits: list[str]) -> list[str]:
+        """Those of the commits that git can read: an agent may have had it prune some, or have broken them."""
+        if not commits:
+            return []
+        asked = ("cat-file", "--batch-check=%(objecttype)")
+        kinds = self._repo.git(*asked, stdin="".join(f"{oid}\n" for oid in commits).encode()).split(b"\n")
+        return [oid for oid, kind in zip(commits, kinds, strict=False) if kind == b"commit"]
 
     def _start(self, entries: list[_Entry], base: str) -> int:
         """How many of the entries came before the work began.

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
 from pitboss.git import attributes, nested, snapshot
+from pitboss.git.broken_head import put_head_back
 from pitboss.git.committer import CommitRefused, Committer, HookStopped, UserHooks
 from pitboss.git.errors import GitError
 from pitboss.git.index_backup import IndexBackup
@@ -173,12 +174,13 @@ class SessionTree:
         return landing
 
     def _mend(self, error: GitError, session: Assignment) -> None:
-        """Repair what a killed git process of the agent's left behind; re-raises any other error."""
-        if not error.index_is_broken and not error.lock_in_the_way:
+        """Repair what the agent, or a killed git process of its own, left behind; re-raises any other error."""
+        if error.index_is_broken or error.lock_in_the_way:
+            clear_the_way(self._repo, self._locks, error)
+            if error.index_is_broken:
+                self._index_backup.restore(session.base_commit)
+        elif not put_head_back(self._repo, self._branch, session.base_commit):
             raise error
-        clear_the_way(self._repo, self._locks, error)
-        if error.index_is_broken:
-            self._index_backup.restore(session.base_commit)
 
     def _look(self, session: Assignment) -> TreeStatus:
         """The tree's status. A broken index would make files look new, and ignored ones deleted."""

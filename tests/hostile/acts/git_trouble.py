@@ -31,6 +31,10 @@ _NEIGHBOURS_GIT = """for n in $(seq 20); do
 done;"""
 _BRANCH = '"$REPO/.git/refs/heads/pitboss/grind/$PITBOSS_RUN_ID'
 _OWN = 'cd "$(git rev-parse --git-dir)"'
+_OBJECT = 'o=$(git rev-parse {}); f="$REPO/.git/objects/$(echo $o | cut -c1-2)/$(echo $o | cut -c3-)"'
+_NO_COMMIT = "o=$(echo garbage | git hash-object -t commit -w --stdin --literally)"
+_TWO = f"echo one >one.txt; {COMMIT}; echo two >two.txt"
+_BOTH = ("one\n", "two\n")
 _NEW_TEXT = """mkdir deep
 echo 'new text' >'deep/a "new" one.txt'
 ln -s act.txt link.txt
@@ -48,6 +52,32 @@ _ENCODINGS = {
 _GONE = ("config", "hooks", "branches", "stash", "head", "index")
 
 ACTS = {
+    "its-commit-gone": Act(f"{_TWO}; {_OBJECT.format('HEAD')}; rm -f $f", keeps=_BOTH, ends=("ok",)),
+    "its-commit-gone-and-fails": Act(f"{_TWO}; {_OBJECT.format('HEAD')}; rm -f $f; exit 1", keeps=_BOTH),
+    "its-commit-empty": Act(
+        f"{_TWO}; {_OBJECT.format('HEAD')}; chmod u+w $f; : >$f", keeps=_BOTH, ends=("ok",)
+    ),
+    "its-tree-gone": Act(f"{_TWO}; {_OBJECT.format('HEAD^{{tree}}')}; rm -f $f", keeps=_BOTH),
+    "its-second-commit-gone": Act(
+        f"{_TWO}; {COMMIT}; echo three >three.txt; {_OBJECT.format('HEAD')}; rm -f $f",
+        keeps=(*_BOTH, "three\n"),
+    ),
+    "its-commit-is-none": Act(
+        f'{_NO_COMMIT}; echo $o >"$REPO/.git/$(git symbolic-ref HEAD)"; echo one >one.txt',
+        keeps=("one\n",),
+        ends=("ok",),
+    ),
+    "head-on-no-commit": Act(
+        f'{_TWO}; {_NO_COMMIT}; echo $o >"$(git rev-parse --git-dir)/HEAD"', keeps=_BOTH, ends=("ok",)
+    ),
+    "what-it-staged-gone": Act(
+        f"echo one >one.txt; git add -A; {_OBJECT.format(':one.txt')}; rm -f $f",
+        keeps=("one\n",),
+        ends=("ok",),
+    ),
+    "what-it-staged-gone-and-fails": Act(
+        f"echo one >one.txt; git add -A; {_OBJECT.format(':one.txt')}; rm -f $f; exit 1", keeps=("one\n",)
+    ),
     "head-of-garbage": Act('echo garbage >"$(git rev-parse --git-dir)/HEAD"'),
     "head-of-the-user-of-garbage": Act('echo garbage >"$REPO/.git/HEAD"'),
     "index-of-the-user-of-garbage": Act('echo garbage >"$REPO/.git/index"', modes=("in-place", PARALLEL)),
