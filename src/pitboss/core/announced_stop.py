@@ -1,4 +1,4 @@
-"""How whoever runs a command learns that it must end, without asking all the time (SPEC 6)."""
+"""Lets a stop announce itself, so that the code that runs a command need not poll for it (SPEC 6)."""
 
 from __future__ import annotations
 

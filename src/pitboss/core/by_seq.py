@@ -1,4 +1,4 @@
-"""Many sessions in the order of their numbers: one of them is found, put in or left out without looking at each."""
+"""Finds, inserts and removes one of many sessions by its number, without looking at each."""
 
 from __future__ import annotations
 

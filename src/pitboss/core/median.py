@@ -1,4 +1,4 @@
-"""The middle of some numbers: to load `statistics` for it takes as long as to start git."""
+"""The median, without `statistics`, which takes as long to load as git takes to start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a run needs a person, each with the command that comes next (SPEC 10).
+"""Lists what needs a person in a run, each with its next command (SPEC 10).
 
 The commands work as they are pasted, and start no session. `status`, the end of `grind`, the TUI and the web page show
 the same list.

@@ -1,4 +1,4 @@
-"""Notices: what a person who is away is told of a run, and what is still owed to each address (SPEC 12)."""
+"""Notices as values: news for people who are away, and what each address has yet to get (SPEC 12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What of a run is worth a notice: events while it is live, and how it ended (SPEC 12)."""
+"""Decides what is worth a notice: events of a live run, and how it ended (SPEC 12)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regular expressions that are compiled when they are first used: all of them would take longer than most commands."""
+"""Compiles regular expressions on first use: compiling all of them takes longer than most commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One session from intent to record: in flight, its outcome, its landing, and how they settle (SPEC 6, 7)."""
+"""One session as values: assignment, progress, outcome, landing, record (SPEC 6, 7)."""
 
 from datetime import datetime
 from enum import StrEnum

@@ -1,4 +1,4 @@
-"""What agents write into the run directory: read, cleaned of secrets, and kept private (SPEC 6)."""
+"""What agents write into the run directory: read, redacted and kept private (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 READ_LIMIT = 16 * 1024 * 1024
-"""Bytes. Anything larger is no agent's note, so it is left alone."""
+"""Bytes. Anything larger is not a note by an agent, so it is left alone."""
 
 SUMMARY_LIMIT = 64 * 1024
 
@@ -61,9 +61,9 @@ class AgentFiles:
             self._emit(Warned(text=f"the notes of session {seq} were not merged: {error.message}"))
 
     def clean(self, session: Assignment) -> None:
-        """Redact secrets in whatever the agents of a finished session may have written; drop what a crash left to take.
+        """Redact secrets in whatever the agents of a finished session may have written; delete leftovers of a crash.
 
-        Raises StorageError when a cleaned file cannot be written, or another not be made private.
+        Raises StorageError if a redacted file cannot be written, or another cannot be made private.
         """
         for file in self._written(session):
             held = read_regular(file, READ_LIMIT, private=True)

@@ -1,4 +1,4 @@
-"""What a session's agents are asked to do: prompt text and limits (SPEC 6)."""
+"""The orders for a session's agents: prompt text and limits (SPEC 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What viewers learn about a run and its sessions, including which prompt would come next (SPEC 9)."""
+"""Announces what happens in a run to its viewers, including which prompt would come next (SPEC 9)."""
 
 from __future__ import annotations
 

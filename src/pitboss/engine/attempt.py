@@ -1,4 +1,4 @@
-"""One attempt of one agent in a session: it names the files, says whom to bill, and leads to the next one (SPEC 6)."""
+"""One attempt of one agent in a session: the names of its files, whom to bill, and what follows it (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Succession:
         self._own: dict[str, Resume] = {}
 
     def after(self, attempt: Attempt, ended: AgentOutcome, step: Again | Restart | Fallback) -> Attempt:
-        """The attempt that `step` asks for. The session's model is for its first agent only."""
+        """The attempt that `step` asks for. Only the session's first agent gets the session's model."""
         self._keep(attempt, ended)
         if isinstance(step, Restart):
             self._own.pop(attempt.agent, None)

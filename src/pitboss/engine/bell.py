@@ -1,4 +1,4 @@
-"""Wakes whoever waits when something may have been asked of the run, so that nobody has to keep looking (SPEC 5)."""
+"""Wakes waiting threads when a request to the run may have come, so that they need not poll (SPEC 5)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Bell:
-    """Calls everyone who listens; safe to use from any thread."""
+    """Calls all listeners; safe to use from any thread."""
 
     def __init__(self) -> None:
         self._listeners: dict[object, Callable[[], None]] = {}
@@ -19,7 +19,7 @@ class Bell:
 
     @contextmanager
     def calling(self, wake: Callable[[], None]) -> Iterator[None]:
-        """Inside, each ring calls `wake`, in the thread that rings. It must not block or raise."""
+        """Within the context, each ring calls `wake` in the thread that rings; `wake` must not block or raise."""
         listener = object()
         with self._lock:
             self._listeners[listener] = wake
@@ -31,13 +31,13 @@ class Bell:
 
     @contextmanager
     def heard(self) -> Iterator[Event]:
-        """Inside, each ring sets the event."""
+        """Within the context, each ring sets the event."""
         rung = Event()
         with self.calling(rung.set):
             yield rung
 
     def ring(self) -> None:
-        """Wake everyone who listens."""
+        """Wake all listeners."""
         with self._lock:
             for wake in self._listeners.values():
                 wake()

@@ -42,7 +42,7 @@ class Billing:
         started = next(n for n in count(billed) if not self._has_transcript(session, fix=n + 1))
         started = max(started, billed + begun)
         for nth in range(billed + 1, started + 1):
-            # With the fixer unknown, so are its prices.
+            # An unknown fixer has unknown prices.
             used = Usage(cost_known=False)
             if session.fixer is not None:
                 fixer = Attempt.of_fixer(session, nth)
@@ -76,7 +76,7 @@ class Billing:
 
 
 def _step_to(agent: str, attempt: Attempt, ended: AgentOutcome) -> Again | Restart | Fallback:
-    """What must have led from `attempt` to one of `agent`."""
+    """The step that must have led from `attempt` to one by `agent`."""
     if agent != attempt.agent:
         return Fallback(agent=agent)
     return Restart() if ended.lost_session else Again(after_s=0.0, cause=Cause.RETRY)

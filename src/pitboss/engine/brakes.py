@@ -1,4 +1,4 @@
-"""Why a run starts no further session: stops, budgets, failures in a row, dead ends (SPEC 4, 5)."""
+"""The reasons for a run to start no further session: stops, budgets, failures in a row, dead ends (SPEC 4, 5)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
 
     `any_failed`: some session in the log was error or timeout. `unjudged` are records that no loop has
     judged yet: a dead runner's last ones, and those that recovery made. `was_stopped`: the run had stopped in
-    good order, so earlier failures do not stop it again before it has tried.
+    good order, so earlier failures do not stop it before it has run a session.
     """
 
     any_failed: bool = False
@@ -34,7 +34,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Brakes:
-    """Judges each record as it comes, and says whether anything forbids another session."""
+    """Judges records as they come, and decides whether another session may start."""
 
     def __init__(
         self,
@@ -79,14 +79,14 @@ class Brakes:
         return None
 
     def ends_waits(self, stop: Ending | None) -> bool:
-        """Whether sessions give up waiting for hours, given what `why_stop` says.
+        """Whether sessions give up a wait of hours, given what `why_stop` says.
 
         A session in flight may still break a streak of failures; then they wait again.
         """
         return stop is not None and (stop is self._ending or stop.reason is StopReason.FAILURES)
 
     def can_afford(self, cost_group: str) -> bool:
-        """Whether a session of that group can be afforded beside those in flight, given its expected cost."""
+        """Whether the budget allows a session of that group beside those in flight, given its expected cost."""
         return self._spending.fits(cost_group)
 
     def take(self, record: SessionRecord) -> None:

@@ -1,9 +1,9 @@
-"""From the engine to whatever shows a run: each outlet has a bounded queue and a thread (SPEC 9).
+"""Passes events from the engine to the outlets that show a run, each by a bounded queue and a thread (SPEC 9).
 
     session threads -- put, microseconds --> queue -- a thread each --> outlet: footer, events.jsonl, --json
 
-Agent steps come by the thousand, so a queue keeps one per session and shows at most four a second; a slow reader sees
-fewer. Other events are few: an outlet that takes nothing for hours loses some, and learns how many. The end of a
+Agents report thousands of steps, so a queue keeps one per session and shows at most four a second; a slow reader
+sees fewer. Other events are few: an outlet that takes none for hours loses some, and is told how many. The end of a
 session is never lost.
 """
 
@@ -30,8 +30,8 @@ MOST_WAITING = 5_000
 STEP_EVERY_S = 0.25
 
 GATHER_S = 0.1
-"""Seconds within which events are shown together: to wake a thread takes longer than to show an event, and it would
-compete with the sessions for the interpreter."""
+"""Events within so many seconds are shown together: waking a thread takes longer than showing an event, and the
+thread would compete with the sessions for the interpreter."""
 
 
 class Bus:
@@ -41,7 +41,7 @@ class Bus:
         self._threads = [OutletThread(outlet, self._warn) for outlet in outlets]
 
     def __call__(self, event: RunEvent | AgentStep) -> None:
-        """Have `event` shown soon."""
+        """Queue `event` for all outlets."""
         now = datetime.now(UTC)
         if isinstance(event, AgentStep):
             for thread in self._threads:
@@ -100,7 +100,7 @@ class OutletThread(Thread):
                 self._wake()
 
     def put_step(self, step: AgentStep, now: datetime) -> None:
-        """Have a step shown, unless one right after it supersedes it; retries are always shown."""
+        """Queue a step, which the next step of its session may replace; retries are always shown."""
         with self._news:
             steps = self._steps.get(step.seq)
             if self._deaf or steps is None:
@@ -137,7 +137,7 @@ class OutletThread(Thread):
         self._asked(self._outlet.hurry)
 
     def _asked(self, question: Callable[[], object]) -> object | None:
-        """What the outlet answers. What it raises is left to its own thread: this may be a session's."""
+        """The outlet's answer. What it raises is left to its own thread: the caller may be a session."""
         try:
             return question()
         except Exception as failure:
@@ -162,7 +162,7 @@ class OutletThread(Thread):
                 self._warn(f"{self.name} failed, and shows nothing more: {type(failure).__name__}: {failure}")
 
     def _next(self) -> list[object] | None:
-        """Wait for what is due and return it; None once everything is shown and no more will come."""
+        """Wait for events that are due and return them; None once all are shown and no more will come."""
         with self._news:
             while True:
                 self._sleep()
@@ -174,7 +174,7 @@ class OutletThread(Thread):
                     return None
 
     def _sleep(self) -> None:
-        """Wait until something is due, then a moment longer for what comes with it."""
+        """Wait until an event is due, then a moment longer for others that come with it."""
         if not self._over and not self._waiting and self._failure is None:
             self._asleep = True
             self._news.wait(self._until_due(time.monotonic()))

@@ -1,4 +1,4 @@
-"""The time, durations and sleep, passed in so that tests need not wait."""
+"""The clock of the engine, passed in so that tests need not wait."""
 
 from __future__ import annotations
 

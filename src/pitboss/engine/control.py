@@ -1,4 +1,4 @@
-"""What people ask of a live run, by signal or through the mailbox (SPEC 5, 6, 10)."""
+"""Takes in people's requests to a live run, by signal or through the mailbox (SPEC 5, 6, 10)."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ LISTEN_S = 0.1
 """Seconds between two looks at the request files, however many sessions listen."""
 
 LOOK_SHARE = 0.1
-"""The most of a thread's time that looks may take: a folder full of rubbish is looked at less often."""
+"""The largest share of a thread's time that looks may take: a folder full of rubbish is read less often."""
 
 LONGEST_REST_S = 0.8
-"""Seconds between two looks at most: a request is taken within a second."""
+"""The longest time between two looks, in seconds: no request waits for longer."""
 
 
 class Control:
     """Gathers the requests to one run and to each of its sessions; safe to call from every session's thread.
 
-    `listen`, `look`, `began` and `take_last_word` take in requests, and answer each by an event; everything else only
-    reports what has been taken in, and `bell` rings once something has been. A request to skip concerns the sessions in
-    flight when it is taken in, and no later one. Letters wait in the mailbox until somebody can do what they say.
+    `listen`, `look`, `began` and `take_last_word` take in requests, and answer each by an event; all other methods
+    only report. `bell` rings once a request has been taken in. A request to skip is for the sessions in flight when
+    it is taken in, and for no later one. Letters stay in the mailbox until something can carry them out.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Control:
         self._lock = RLock()
 
     def steer_by(self, steering: Steering) -> None:
-        """From now on letters are taken in too, and `steering` does what they say."""
+        """From now on, take in letters too; `steering` carries them out."""
         with self._lock:
             self._steering = steering
 
@@ -96,29 +96,29 @@ class Control:
             self._raise_to(StopLevel.ABORT, StopBy.PITBOSS)
 
     def listening(self) -> AbstractContextManager[None]:
-        """Listen in the background, even when nobody else does, for example during a commit with slow git hooks."""
+        """Listen in the background when no other thread does, for example during a commit with slow git hooks."""
         from pitboss.engine.listening import MailboxListener
 
         return MailboxListener(self, self._channel, self._paths)
 
     def announced(self, ask: WhyStop, due_s: Callable[[], float] = lambda: inf) -> AnnouncedStop:
-        """`ask`, for a command that need not ask until the bell rings or it is due."""
+        """`ask`, marked as a stop that announces itself: a command asks only when the bell rings or a look is due."""
         return AnnouncedStop(ask, self.bell.calling, due_s)
 
     def began(self, seq: int) -> None:
-        """From now on requests concern session `seq` too; call this before anyone can see it in flight."""
+        """From now on requests apply to session `seq` too; call this before viewers can see it in flight."""
         with self._lock:
             self._take_files()
             self._in_flight.add(seq)
 
     def ended(self, seq: int) -> None:
-        """Requests no longer concern session `seq`."""
+        """From now on requests do not apply to session `seq`."""
         with self._lock:
             self._in_flight.discard(seq)
             self._skipped.discard(seq)
 
     def abort_session(self) -> StopRequest | None:
-        """Why whatever is running must stop, if it must; for what cannot be skipped."""
+        """Why running work must stop, if it must; for work that cannot be skipped."""
         return StopRequest.ABORT if self._level is StopLevel.ABORT else None
 
     def stop_session(self, seq: int) -> StopRequest | None:
@@ -167,7 +167,7 @@ class Control:
                 self._announce(by)
 
     def _announce(self, by: StopBy, request: str = "") -> None:
-        """Tell observers how urgently the run is asked to end."""
+        """Tell observers how urgently the run has been asked to end."""
         if self._level is StopLevel.ABORT:
             self._emit(Aborting(by=by, request=request))
         else:

@@ -117,7 +117,7 @@ class _Look(msgspec.Struct, frozen=True):
 
 
 def _begin_look(repo: Repo, run_id: str) -> Callable[[], _Look]:
-    """Have git look at both at the same time, while the run's files are read; call what this returns once."""
+    """Start git's look at both while the run's files are read; call the result once to wait for it."""
     tree, refs = repo.begin_status(), begin_session_refs(repo, run_id)
 
     def look() -> _Look:
@@ -160,7 +160,7 @@ def _landed(dead: DeadRun, repo: Repo, tip: str | None) -> frozenset[int]:
 
 
 def _is_on(repo: Repo, tip: str | None, session: InFlight) -> bool:
-    """Whether the run branch holds all of the session's own branch: an agent's commits carry no trailers to go by."""
+    """Whether the run branch holds all of the session's own branch; an agent's commits have no trailers to tell."""
     assigned = session.assignment
     if tip is None or assigned.branch is None or session.progress.outcome is None:
         return False

@@ -1,4 +1,4 @@
-"""How a session's work gets home: tested, committed, brought up to date, landed or rescued (SPEC 6, 7)."""
+"""Brings a session's work home: tests, commits, updates, lands or rescues it (SPEC 6, 7)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Delivery:
-    """Brings home the work of sessions whose outcome is durable; any step can be repeated after a crash."""
+    """Brings home the work of sessions whose outcome is durable; every step can be repeated after a crash."""
 
     def __init__(
         self,
@@ -97,7 +97,7 @@ class Delivery:
         return self._places.turn()
 
     def catch_up(self, session: Assignment) -> Outcome:
-        """Test the session's work, then its merge with what has landed meanwhile, where due; returns the outcome."""
+        """Test the session's work, then its merge with work that has landed meanwhile, if due; returns the outcome."""
         outcome = self.verify(session)
         if outcome.status is not SessionStatus.OK or not self._verifier.is_due(session):
             return outcome
@@ -136,14 +136,14 @@ class Delivery:
         return True
 
     def follow(self, session: Assignment, landing: Landing) -> Landing:
-        """Bring the user's checkout along with what has landed, by others too if they are about to."""
+        """Bring the user's checkout up to what has landed, together with others that are about to land."""
         if landing.commit is None:
             return landing
         self._places.let_others_land()
         return self._clean(self._places.at(session).follow(landing))
 
     def _clean(self, landing: Landing) -> Landing:
-        """The landing without secrets: git quotes hooks, branches and file names."""
+        """The landing without secrets, which hooks, branches and file names may hold and git quotes."""
         reason = landing.reason and self._files.redact(landing.reason)
         return msgspec.structs.replace(landing, reason=reason)
 

@@ -31,7 +31,7 @@ class Workers:
         self._documents = documents
 
     def begin(self, choice: Choice, seq: int) -> PromptMeta:
-        """The settings of what session `seq`, which is being dispatched, works on."""
+        """The settings of the prompt or task of session `seq`, which is being dispatched."""
         return self._documents.begin(choice, seq).meta
 
     def on(self, meta: PromptMeta) -> tuple[Worker, Worker | None]:
@@ -59,7 +59,7 @@ class Dispatcher:
         self._announcer = announcer
 
     def assign(self, choice: Choice) -> Assignment:
-        """Give the session its number, its place and its agents; nothing of it may start before `begin`."""
+        """Give the session its number, its place and its agents; nothing in it may start before `begin`."""
         session = self._assignment(choice)
         self._journal.assigned(session)
         return session
@@ -67,8 +67,8 @@ class Dispatcher:
     def begin(self, sessions: Sequence[Assignment]) -> list[Assignment]:
         """Make durable that the sessions assigned so far are in flight; returns those that are to begin.
 
-        One whose task has gone from the queue meanwhile does not begin. Its number goes to the next session, so it must
-        be the last of them.
+        A session whose task has left the queue meanwhile does not begin. Its number goes to the next session, so it
+        must be the last one assigned.
         """
         self._journal.dispatched()
         return [session for session in sessions if self._begins(session)]

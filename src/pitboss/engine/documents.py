@@ -1,4 +1,4 @@
-"""What the run's sessions are to do: a prompt of its rotation, or a task from the queue."""
+"""Finds the document that a session works on: a prompt of the rotation, or a task from the queue."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Documents:
         return self._prompts.of(session) if session.queued is None else self._queue.task(session.queued)
 
     def begin(self, choice: Choice, seq: int) -> PromptDoc:
-        """What session `seq`, which is being dispatched, is to do; only the loop's thread calls this."""
+        """The document of session `seq`, which is being dispatched; only the loop's thread calls this."""
         if choice.queued is None:
             return self._prompts.begin(choice.prompt, seq)
         task = self._queue.task(choice.queued)

@@ -26,9 +26,10 @@ def examine(
     force: bool = False,
     judge: Callable[[DeadRun], None] | None = None,
 ) -> tuple[DeadRun, Facts, tuple[Repair, ...]]:
-    """What is left of a run and what to do about it; raises the refusals of SPEC 7 before it ends any process.
+    """What is left of a run and what to do about it.
 
-    `judge` may refuse as well. `hosts` are asked only about sessions that were cut short.
+    Raises the refusals of SPEC 7, and what `judge` raises, before it ends any process. `hosts` are asked only about
+    sessions that were cut short.
     """
     dead, facts = inspect(rundir, repo, hosts, goes_on_here=goes_on_here, force=force)
     refuse_what_only_a_person_may_settle(facts)

@@ -21,7 +21,7 @@ class Gate:
 
     def __init__(self, pause_at: float | None, quotas: Mapping[str, Quota]) -> None:
         self.closing = False
-        """As things stand, the run ends with the sessions in flight, so none waits for hours. Set only by the loop."""
+        """The run is about to end with the sessions in flight, so none waits for hours. Only the loop sets this."""
         self._pause_at = pause_at
         self._closed: dict[str, tuple[float, Cause]] = {}
         self._quotas = dict(quotas)

@@ -72,14 +72,14 @@ class Grinding:
             raise
 
     def _close(self) -> None:
-        """Close the places; trouble here is only a warning, no reason to call a night's work failed."""
+        """Close the places; trouble here is only a warning: the work of the run is safe."""
         try:
             self._places.close()
         except PitbossError as error:
             self._announcer.warn("; ".join(filter(None, (error.message, error.hint))))
 
     def _go_back(self) -> str | None:
-        """Check out what was checked out before the run; returns what is now, or None if the run did not touch it."""
+        """Check out what was checked out before the run; returns what is now, None if the run left it alone."""
         state = self._journal.state
         if state.return_to is None or self._stays:
             return None

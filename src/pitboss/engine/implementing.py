@@ -1,4 +1,4 @@
-"""The work of a session's agent, from the prompt to the outcome (SPEC 6)."""
+"""Runs a session's agent, from the prompt to the outcome (SPEC 6)."""
 
 from __future__ import annotations
 

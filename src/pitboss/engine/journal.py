@@ -1,10 +1,9 @@
 """The run's memory: the only writer of its state and log, in an order that makes a crash harmless (SPEC 7).
 
     assigned     in flight, in memory: another session may be assigned before either starts
-    dispatched   all that were assigned, durable, before anything of them starts
-    started      the agent's pid: for this boot only, so its file name is not synced
-    ended        the outcome, durable, before anything lands
-    recorded     the log line, durable: the commit point; then its entry in sessions.md
+    dispatched all assigned sessions, durable, before anything in them starts started      the agent's pid: for this
+    boot only, so its file name is not synced ended        the outcome, durable, before anything lands recorded
+    the log line, durable: the commit point; then its entry in sessions.md
 
 Parallel sessions that write at the same time share one write of the state: `engine.state_writer`.
 
@@ -61,7 +60,7 @@ class Journal:
         self._writer = StateWriter(rundir, self._lock, lambda: (self._state, self._version))
         self._early: dict[int, SessionRecord] = {}
         self._counted: tuple[BudgetSnapshot, int] | None = None
-        """What all records have used up, and how many of their sessions are in flight; None after a new record."""
+        """The sum of all records, and how many of their sessions are in flight; None after a new record."""
         self._latest = LatestSessions(rundir.paths.log)
         self._projection_lags = False
 
@@ -85,7 +84,7 @@ class Journal:
 
     @property
     def consumed(self) -> BudgetSnapshot:
-        """What all records have used up, including those that wait for an earlier one to be folded."""
+        """What all records have used, including those that wait for an earlier one to be folded."""
         return self.spent()[0]
 
     @property
@@ -148,7 +147,7 @@ class Journal:
         return outcome
 
     def assigned(self, assignment: Assignment) -> None:
-        """Put a session in flight, in memory alone: nothing of it may start before `dispatched`."""
+        """Put a session in flight, in memory only: nothing in it may start before `dispatched`."""
         with self._lock:
             self._replace(in_flight=by_seq.put(self._state.in_flight, InFlight.begin(assignment)))
 
@@ -159,7 +158,8 @@ class Journal:
     def withdrawn(self, seq: int) -> None:
         """Forget a session that was dispatched and did not begin; its number goes to the next one.
 
-        A power cut may undo that, and in a crowd any crash: then it gets a record as one that was cut short.
+        A power cut, and in a crowd any crash, may undo this: then the session gets the record of one that was cut
+        short.
         """
         with self._lock:
             self._replace(in_flight=by_seq.without(self._state.in_flight, seq))
@@ -171,7 +171,7 @@ class Journal:
             self._state = msgspec.structs.replace(self._state, queue=tasks)
 
     def limited(self, max_barren: dict[str, int]) -> None:
-        """Note how often each prompt may land nothing; written with the next change of state."""
+        """Note for how many sessions in a row each prompt may land nothing; written with the next change of state."""
         with self._lock:
             if max_barren != self._state.max_barren:
                 self._replace(max_barren=max_barren)
@@ -213,7 +213,7 @@ class Journal:
         self._writer.write(durable=False)
 
     def waited(self, seq: int, seconds: float) -> None:
-        """The wait is over: add its `seconds` to the session's."""
+        """The wait is over: add its `seconds` to those that the session has waited."""
         with self._lock:
             waited_s = self.progress(seq).waited_s + seconds
             self._update(seq, waited_s=waited_s, waits_since=None, waits_until=None)
@@ -233,7 +233,7 @@ class Journal:
     def vacated(self, seq: int, commit: str) -> None:
         """Note that all of a session's work is in `commit`, and its working copy is free for another.
 
-        The next dispatch to that working copy makes this durable, so no other session gets it without.
+        The next dispatch to that working copy makes this durable before the next session can use it.
         """
         with self._lock:
             self._update(seq, committed=commit)
@@ -246,7 +246,7 @@ class Journal:
         self._writer.write(durable=True)
 
     def rescued(self, seq: int) -> None:
-        """Forget that a session's work is still where it was; durable, since other work may soon be there."""
+        """Forget that a session's work is still where it was; durable, as other work may soon be there."""
         with self._lock:
             if not any(s.seq == seq for s in self._state.unrescued):
                 return
@@ -262,9 +262,9 @@ class Journal:
             self._project(record)
 
     def checkpoint(self) -> None:
-        """Write the state before something that may take a while; in a crowd, `keep_up` does.
+        """Write the state before a step that may take long; in a crowd, `keep_up` does that.
 
-        A power cut may undo it: the log has it all.
+        A power cut may undo it: the log holds everything.
         """
         with self._lock:
             self._replace()
@@ -313,15 +313,15 @@ class Journal:
         self._writer.write(durable=False)
 
     def caught_up(self) -> None:
-        """Write what no dispatch will for a while: the records since the last one; does nothing if all is written."""
+        """Write the records since the last dispatch, as no other dispatch is near; does nothing if they are written."""
         self._writer.write(durable=False)
 
     def rest_s(self) -> float:
-        """For how many seconds the next dispatch had better wait for others to share its write; 0 unless in a crowd."""
+        """For how many seconds the next dispatch should wait for others to share its write; 0 unless in a crowd."""
         return self._writer.rest_s()
 
     def keep_up(self) -> None:
-        """In a crowd, write what nobody waits for; to be called every second or so."""
+        """In a crowd, write changes that no thread waits for; call this every second or so."""
         self._writer.keep_up()
 
     def finished(self, status: RunStatus, stop_reason: str) -> None:
@@ -334,7 +334,7 @@ class Journal:
                 self._project_all()
 
     def _project(self, record: SessionRecord) -> None:
-        """sessions.md is for people: a failure to write it never ends a run, and is made good as soon as possible."""
+        """sessions.md is for people: a failed write never ends a run; missing entries are added later."""
         if self._projection_lags:
             self._project_all()
             return

@@ -1,4 +1,4 @@
-"""What agents are shown of the sessions before theirs (SPEC 6)."""
+"""The latest sessions of a run, as agents are shown them (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class LatestSessions:
         self._lines: list[str] | None = None
 
     def add(self, record: SessionRecord) -> None:
-        """Take in a record that has just been appended to the log."""
+        """Add a record that has just been appended to the log."""
         if self._lines is not None:
             self._lines = [*self._lines, _line(record)][-SHOWN:]
 

@@ -1,4 +1,4 @@
-"""Listens to a live run's signals and mailbox in the background, and sleeps until there is something (SPEC 5, 10)."""
+"""Listens for signals and letters to a live run in the background (SPEC 5, 10)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from pitboss.store.paths import RunPaths
 
 TOLD_S = 0.8
-"""Seconds between two looks at the mailbox where the system tells of new requests.
+"""Seconds between two looks at the mailbox where the system reports new files.
 
-Folders may have been replaced, or be on a file system that keeps what others do to itself.
+A folder may have been replaced, or be on a file system that does not report what other machines do.
 """
 
 
 class Hearer(Protocol):
-    """What takes in what is asked of the run: `engine.control`."""
+    """What takes in requests: `engine.control`."""
 
     @property
     def look_at(self) -> float:
@@ -35,7 +35,7 @@ class Hearer(Protocol):
         ...
 
     def listen(self) -> None:
-        """Take in what came by signal, and what is in the mailbox if a look is due."""
+        """Take in signals and, if a look is due, what is in the mailbox."""
         ...
 
     def look(self) -> None:
@@ -44,7 +44,7 @@ class Hearer(Protocol):
 
 
 class MailboxListener:
-    """A thread that lets `control` take in what is asked of the run, soon after it is asked."""
+    """A thread that lets `control` take in requests soon after they are made."""
 
     def __init__(self, control: Hearer, channel: StopChannel, paths: RunPaths) -> None:
         self._control = control
@@ -76,10 +76,10 @@ class MailboxListener:
                 self._look()
 
     def _ready(self) -> list[int]:
-        """Wait until something can be read, and return what; nothing if it is time to look all the same."""
+        """Wait until something can be read, and return it; nothing if it is time for a look anyway."""
         poll = select.poll()
         poll.register(self._over_out, select.POLLIN)
-        if self._control.level() is not StopLevel.ABORT:  # what has ended can be read for ever
+        if self._control.level() is not StopLevel.ABORT:  # a closed descriptor is always readable
             poll.register(self._signals, select.POLLIN)
         if self._mail is not None and not self._may_have_mail:
             poll.register(self._mail, select.POLLIN)

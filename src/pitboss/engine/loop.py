@@ -27,9 +27,9 @@ MOST_AT_ONCE = 50
 """How many sessions may be assigned before the first of them begins."""
 
 LOOK_S = 0.8
-"""Seconds after which a loop that waits looks again whether it may go on: time may be up, or a task queued.
+"""Seconds after which a waiting loop checks again whether it may go on: its time may be up, or a task queued.
 
-Requests wake it.
+Requests wake it earlier.
 """
 
 
@@ -71,7 +71,7 @@ class Loop:
                     if not self._may_wait(step):
                         self._pool.begin()
                     if self._pool.running and not step.in_slot:
-                        self._take(tidy)  # nothing may start beside it
+                        self._take(tidy)  # no other session may start beside it
                 case Wait() if not self._pool.running:
                     raise AssertionError("nothing runs that could end")
                 case _:  # Wait, Idle
@@ -81,7 +81,7 @@ class Loop:
     def _next(self) -> Choice | Wait | Idle | Ending:
         """Stops come first, then pauses, then turns, then money.
 
-        A session that cannot be afforded yet waits, with no overtaking.
+        A session that exceeds the budget for now waits, and none overtakes it.
         """
         self._control.listen()
         running, stop = self._pool.running, self._brakes.why_stop()
@@ -98,15 +98,15 @@ class Loop:
         return step
 
     def _close_gate(self, *, closing: bool) -> None:
-        """Say whether sessions that wait for hours had better give up; they hear the bell if that is news."""
+        """Tell sessions whether to give up waits of hours; the bell rings if that has changed."""
         if closing != self._gate.closing:
             self._gate.closing = closing
             self._control.bell.ring()
 
     def _may_wait(self, choice: Choice) -> bool:
-        """Whether a session that was assigned may wait for others, to share the write of the state with them.
+        """Whether an assigned session may wait for others, to share a write of the state.
 
-        One with a task may not: if that has gone, the number goes to the session after it.
+        One with a task may not: if the task is gone, its number goes to the next session.
         """
         few = self._pool.assigned < MOST_AT_ONCE
         return self._journal.is_crowded and few and choice.in_slot and choice.queued is None

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pitboss.store.rundir import RunDir
 
 CLOCK_SKEW_S = 3600.0
-"""Seconds by which the clock may have been set back since a run began."""
+"""The most seconds by which the clock may have been set back since a run began."""
 
 
 def end_strays(dead: DeadRun, hosts: Callable[[], Hosts]) -> bool:
@@ -167,7 +167,7 @@ class Mender:
 
 
 def blank_state(dead: DeadRun, repo: Repo, rotation: Rotation, now: datetime) -> RunState:
-    """All that is known about a run whose state.json is lost: its id, its branch, and where its work began."""
+    """All that is known about a run without a state.json: its id, its branch, and where its work began."""
     tip = repo.commit_id(f"refs/heads/{dead.branch}")
     landed = landed_sessions(repo, dead.run_id, tip, None) if dead.state is None else {}
     return build_state(

@@ -1,4 +1,4 @@
-"""What the sessions in flight are spending now, so that a hard budget can count it (SPEC 4)."""
+"""Adds up what the sessions in flight have spent so far, so that a hard budget can count it (SPEC 4)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Meter:
     def exceeded(
         self, caps: Caps, recorded: BudgetSnapshot, running: Sequence[int], now: datetime
     ) -> Exceeded | None:
-        """The first of a run's `caps`, but for that on sessions, that records and `running` ones together reached."""
+        """The first of a run's `caps`, sessions aside, that records and `running` sessions reach together."""
         with self._lock:
             live = sum((self._live[seq] for seq in running if seq in self._live), Usage())
         used = msgspec.structs.replace(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 LOOK_AGAIN_S = 0.4
-"""Seconds after which it is worth looking outside again although nothing may start."""
+"""Seconds between two looks outside while nothing may start."""
 
 
 class Idle:
@@ -26,7 +26,7 @@ class Idle:
 
 
 class Picking:
-    """Asks the chooser of a run whose queue and prompts may change at any time."""
+    """Asks the chooser, while queue and prompts may change at any time."""
 
     def __init__(
         self, chooser: Chooser, journal: Journal, places: Places, looks: Sequence[Callable[[], None]]
@@ -41,9 +41,9 @@ class Picking:
     def next(
         self, running: Sequence[Assignment], landing: Sequence[Assignment]
     ) -> Choice | Wait | Idle | Ending:
-        """As `Chooser.next`, with what is outside at this moment; Idle while there is no place for its choice.
+        """As `Chooser.next`, after taking in changes from outside; Idle while there is no place for its choice.
 
-        Mostly no session may start at that moment. Then what has changed outside is taken in only now and then.
+        While no session may start, which is most of the time, changes are taken in only now and then.
         """
         state = self._journal.state
         step = self._ask(running, landing)

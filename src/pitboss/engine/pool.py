@@ -1,6 +1,6 @@
 """The threads of the sessions in flight: one each, with its record or error handed back to the loop.
 
-A thread whose session has ended takes the next one: to start a thread takes longer than to wake one.
+A thread whose session has ended takes the next one: starting a thread takes longer than waking one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Pool:
-    """Runs sessions side by side; only the loop's thread talks to it, but for `wake`.
+    """Runs sessions side by side; only the loop's thread uses it, except for `wake`.
 
     `assign` gives a session its number and place, in the loop's thread; `begin` makes sessions that were assigned
     durable, and returns those that are to begin. `work` brings one to its record in its own thread, and may call its
@@ -103,8 +103,8 @@ class Pool:
     def wait(self, limit_s: float, rest_s: Callable[[], float] = lambda: 0.0) -> list[SessionRecord]:
         """The records of the sessions that end next; raises what ended one.
 
-        None of them if one vacates its place first, somebody calls `wake`, or none ends within `limit_s` seconds. What
-        else comes within `rest_s` seconds of the first news is taken too.
+        None of them if one vacates its place first, somebody calls `wake`, or none ends within `limit_s` seconds.
+        Sessions that end within `rest_s` seconds of the first are included.
         """
         try:
             taken = [self._take(limit_s)]
@@ -121,7 +121,7 @@ class Pool:
         return [ended for ended in taken if isinstance(ended, SessionRecord)]
 
     def wake(self) -> None:
-        """Let whoever waits look again whether another session may start. Any thread may call this."""
+        """Have the waiting loop check again whether another session may start. Any thread may call this."""
         self._news.put(None)
 
     def drain(self) -> None:

@@ -27,7 +27,7 @@ class Host(Protocol):
     that thread. `stop` is polled while something runs; once it returns a request, the whole process tree is ended.
 
     Whatever runs something raises HostLost once the host is lost: nothing of the session runs there any longer. Only
-    `run_agent` returns an outcome even then, since part of it has to be paid.
+    `run_agent` returns an outcome even then, since its usage has to be billed.
 
     Files that a session shares with its runner are named as in `store.paths`. Its processes find the notes that the
     runner gave it. What they write reaches the runner's run directory: transcripts as they grow; summary, notes and
@@ -36,7 +36,7 @@ class Host(Protocol):
 
     @property
     def name(self) -> str:
-        """What people call the machine."""
+        """The machine's name, as people know it."""
         ...
 
     def is_resumable(self, agent: str) -> bool:
@@ -187,7 +187,7 @@ class Place(Protocol):
         ...
 
     def follow(self, landing: Landing) -> Landing:
-        """Bring the user's checkout, if it is on the run branch, to where it holds what `land` put there.
+        """Bring the user's checkout, if it is on the run branch, up to what `land` put there.
 
         Needs no turn: one call may serve several sessions. Returns the landing, with the refs of what was in the way
         in the checkout. Raises StorageError if the disk is full, and then may be repeated.
@@ -261,5 +261,5 @@ class Places(Protocol):
         ...
 
     def retry_rescue(self, seq: int, *, elsewhere: bool) -> None:
-        """Retry rescuing the work that a recorded session left in its tree; with `elsewhere`, do not look there."""
+        """Retry rescuing what a recorded session left in its tree; with `elsewhere`, that tree is now another's."""
         ...

@@ -1,4 +1,4 @@
-"""Restores what a run at rest has lost, from the copy in git's folder, before anything reads the run (SPEC 7)."""
+"""Restores lost files of a run at rest from the copy in git's folder, before anything reads the run (SPEC 7)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def lost_files(repo: Repo, run_id: str, *, force: bool) -> list[Lost]:
 
 
 def restore_files(repo: Repo, run_id: str, *, force: bool) -> list[str]:
-    """Restore what is lost, under the run's lock; returns what to tell the user. Raises StorageError, GitError."""
+    """Restore lost files, under the run's lock; returns what to tell the user. Raises StorageError, GitError."""
     lost = lost_files(repo, run_id, force=force)
     told = bring_back(lost)
     paths = RunPaths(repo.root, run_id)
@@ -35,7 +35,7 @@ def restore_files(repo: Repo, run_id: str, *, force: bool) -> list[str]:
 
 
 def _forget_landed(repo: Repo, rundir: RunDir) -> None:
-    """The copy dates from when the last session began: one that has landed since is known from its commit."""
+    """The copy was made when the last session began; if that session has landed since, its commit says so."""
     state = read_state(rundir.paths)
     tip = repo.commit_id(f"refs/heads/{state.branch}")
     landed = landed_sessions(repo, state.run_id, tip, state.base_commit)

@@ -1,4 +1,4 @@
-"""An agent's work in a session, attempt after attempt, by that agent or one that takes over (SPEC 6).
+"""Makes attempt after attempt at a session's work, by its agent or one that takes over (SPEC 6).
 
 Each attempt has its own transcript, from which it is counted and billed after a crash. Every attempt but the first is
 durable before it starts.
@@ -40,7 +40,7 @@ class Worked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _random() -> float:
-    """From 0 to 1, without `random`, which every run would have to load."""
+    """A number from 0 to 1, without `random`, which every run would have to load."""
     return int.from_bytes(os.urandom(4), "big") / (1 << 32)
 
 

@@ -1,4 +1,4 @@
-"""One run on one repository, started afresh or picked up from what a dead runner left (SPEC 5, 7)."""
+"""One run on one repository, started, or resumed from what a dead runner left (SPEC 5, 7)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Builder(Protocol):
         ...
 
     def load_branch(self) -> None:
-        """Load what `branch` needs, while the caller would wait for something else."""
+        """Load what `branch` needs, while the caller waits for something else."""
         ...
 
     def load_parts(self) -> None:
@@ -103,7 +103,7 @@ class Run:
         self._emit = emit
 
     def check_ready(self) -> TreeStatus:
-        """Refuse whatever `start` would refuse about git and the tree; raises StartError, changes nothing (SPEC 5)."""
+        """Make the checks of git and the tree that `start` makes; raises StartError, changes nothing (SPEC 5)."""
         from pitboss.landing.readiness import begin_check
 
         self._refuse_linked_folder()
@@ -184,7 +184,7 @@ class Run:
         with git_refusing("start the run"):
             created = branch.begin_create(commit)
             try:
-                self._builder.load_parts()  # git is at it meanwhile
+                self._builder.load_parts()  # git creates the branch meanwhile
             finally:
                 created()
         try:

@@ -46,7 +46,7 @@ class SessionRunner:
     def conclude(
         self, seq: int, *, again: bool = False, vacated: Callable[[], None] = lambda: None
     ) -> SessionRecord:
-        """Bring a session whose outcome is durable to its record: verify, land or rescue, record, tell.
+        """Bring a session whose outcome is durable to its record: verify, land or rescue, record, announce.
 
         Repeatable: with `again`, it detects what was done before a crash, and does not repeat it.
         """

@@ -1,4 +1,4 @@
-"""The agents of a session, implementers and fixers: noted while they live, and within reach of requests (SPEC 6, 7)."""
+"""Runs a session's agents, with their pids in the journal and people's requests within reach (SPEC 6, 7)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class SessionAgents:
-    """Runs agents on their sessions' hosts, and passes on to them what people ask of the run."""
+    """Runs agents on their sessions' hosts, and passes requests on to them."""
 
     def __init__(
         self,
@@ -69,7 +69,7 @@ class SessionAgents:
         )
 
     def _over_budget(self) -> StopRequest | None:
-        """Why the run's budgets end the session, if they do: then they end the others too, who do not look as often."""
+        """Why the run's budgets end the session, if they do; the bell has the others check too."""
         request = self._spending.stop_session()
         if request is not None:
             self._control.bell.ring()

@@ -1,4 +1,4 @@
-"""Which text of its prompt a session works with: the one that its file held when it was dispatched (SPEC 10)."""
+"""Decides which text of its prompt a session works with: the one in the file when it was dispatched (SPEC 10)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PromptFiles(Protocol):
     """The files that prompts come from."""
 
     def look(self, name: str) -> Edit | None:
-        """What became of a prompt's file since the last look; None if it says what it said."""
+        """What has become of a prompt's file since the last look; None if its content is the same."""
         ...
 
 
@@ -103,7 +103,7 @@ class SessionPrompts:
             self._emit(Warned(text=text))
 
     def _refuse(self, name: str, reason: str) -> None:
-        """Warn of a text that does not count, once; a resume must find the one that does."""
+        """Warn once of a text that is not used, and keep the one that is, for a resume to find."""
         if self._refused.get(name) != reason:
             self._refused[name] = reason
             keep_prompt(self._journal.rundir.paths, self._latest[name])

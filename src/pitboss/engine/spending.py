@@ -1,4 +1,4 @@
-"""What a run has spent and is spending, held against its caps (SPEC 4)."""
+"""Compares what a run has spent and is spending with its caps (SPEC 4)."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Spending:
         return self._caps
 
     def hold_to(self, caps: Caps) -> None:
-        """Put other caps in force, from the next check on; of these too a warning is due at 80 %."""
+        """Put other caps in force, from the next check on; these too are warned of at 80 %."""
         self._caps = caps
         self._warned = set()
 
@@ -78,7 +78,7 @@ class Spending:
         return budget.fits(self._caps, self._journal.consumed, in_flight, expected)
 
     def take_warnings(self) -> list[Exceeded]:
-        """The caps that have come to be 80 % used since the last call."""
+        """The caps that have reached 80 % since the last call."""
         started_at, used, warned = self._journal.state.started_at, self._journal.consumed, self._warned
         found = budget.nearing(self._caps, used, started_at=started_at, now=self._now(), warned=warned)
         warned.update(each.cap for each in found)
@@ -104,7 +104,7 @@ class Spending:
         return until is not None and self._now() >= until
 
     def left_usd(self, seq: int, billed_usd: float) -> float | None:
-        """With hard budgets, how much the run's cap leaves session `seq`, at `billed_usd` so far; None without one."""
+        """With a hard cost cap, how much it leaves session `seq`, billed `billed_usd` so far; else None."""
         most_usd = self._caps.max_cost_usd
         if most_usd is None or not self._hard:
             return None

@@ -1,4 +1,4 @@
-"""Where a run begins, and what its user is told about it (SPEC 5, 8)."""
+"""Finds out where a run begins, and what to tell its user about that (SPEC 5, 8)."""
 
 from __future__ import annotations
 

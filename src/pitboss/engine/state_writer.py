@@ -1,7 +1,7 @@
-"""Writes a run's state for all threads that have changed it, at once where many sessions are in flight (SPEC 7).
+"""Writes a run's state once for all threads that have changed it (SPEC 7).
 
-The file holds all of them, so it grows with their number. In a crowd it is written now and then: once a second for a
-thousand sessions, for all that have asked meanwhile.
+The file holds all sessions in flight, so it grows with their number. In a crowd it is written only now and then,
+once a second for a thousand sessions, for all threads that have asked meanwhile.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from pitboss.store.rundir import RunDir
 
 CROWD = 50
-"""Sessions in flight beyond which writes of the state are shared even if that takes longer."""
+"""With more sessions in flight than these, threads share writes of the state, even if they wait longer for it."""
 
 SHARED_S = 0.001
-"""Seconds, for each session in flight, between two writes of the state in a crowd."""
+"""Seconds between two writes of the state in a crowd, for each session in flight."""
 
 LONGEST_REST_S = 1.0
-"""Seconds between two such writes at most."""
+"""The longest time between two such writes, in seconds."""
 
 LOOP_FIRST = 1.5
-"""By how much longer than the loop a session waits before it writes itself: the loop's write is there for all."""
+"""A session waits so many times as long as the loop before it writes by itself: the loop's write serves all."""
 
 
 class StateWriter:
@@ -48,15 +48,15 @@ class StateWriter:
         return self._in_flight > CROWD
 
     def rest_s(self) -> float:
-        """For how many seconds the next write had better wait for others to share it; 0 unless there is a crowd."""
+        """For how many seconds the next write should wait for others to share it; 0 unless there is a crowd."""
         return max(0.0, self._rests_until - time.monotonic()) if self.is_crowded else 0.0
 
     def write(self, *, durable: bool, at_once: bool = False) -> None:
         """Write the current state, unless another thread has done so since the caller changed it.
 
-        Not under the lock, so that a record need not wait. A thread that waits here may find a later state written. In
-        a crowd it waits for that, unless it is the loop, which writes `at_once`. What need not be durable is left to
-        `keep_up` then.
+        The write is not under the lock, so that a record need not wait for it. A thread that waits here may find a
+        later state written. In a crowd it waits for that, unless it is the loop, which writes `at_once`; changes that
+        need not be durable are left to `keep_up`.
         """
         with self._news:
             wanted = self._latest()[1]
@@ -69,7 +69,7 @@ class StateWriter:
                 self._write(durable=durable)
 
     def keep_up(self) -> None:
-        """In a crowd, write what nobody waits for, unless the last write was a moment ago."""
+        """In a crowd, write changes that no thread waits for, unless the last write was a moment ago."""
         if self.is_crowded and not self.rest_s():
             self.write(durable=False, at_once=True)
 

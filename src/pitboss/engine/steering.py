@@ -1,4 +1,4 @@
-"""What people change about a run while it lives: whether it is paused, and its caps (SPEC 10)."""
+"""Changes a live run at people's request: whether it is paused, and its caps (SPEC 10)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Steering:
-    """Does what letters say, one at a time, and answers each by an event; `Control` calls `do` as it takes them."""
+    """Carries out letters, one at a time, and answers each by an event; `Control` calls `do` as it takes them in."""
 
     def __init__(self, spending: Spending, journal: Journal, emit: Observer) -> None:
         self._spending = spending
@@ -33,7 +33,7 @@ class Steering:
         return self._paused
 
     def do(self, what: Letter, letter: Received) -> None:
-        """Do `what` the letter says. What cannot be written down counts all the same while the run lives."""
+        """Carry out a letter. A change that cannot be written to disk still holds while the run lives."""
         match what:
             case Pause():
                 self._pause(paused=True)

@@ -1,4 +1,4 @@
-"""The queue as a live run sees it: what waits is taken into the run's state, and each task is taken once (SPEC 10)."""
+"""Takes tasks from the queue into a live run, each of them once (SPEC 10)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TaskQueue:
         self._not_ours = {task.id for task in self._reader.read().tasks} if only_new else set()
 
     def look(self) -> None:
-        """Take in what waits now. A file that is no task is warned of once, and stays where it is."""
+        """Take in the tasks that wait now. A file that is not a task is warned of once, and stays where it is."""
         found = self._reader.read()
         problems, usable = list(map(str, found.problems)), []
         for task in found.tasks:
@@ -68,7 +68,7 @@ class TaskQueue:
         return taken
 
     def task(self, task_id: str) -> PromptDoc | None:
-        """What a task says: as it was when it was taken, so nobody can change it while its session runs."""
+        """A task's text as it was when it was taken, so nobody can change it while its session runs."""
         known = self._docs.get(task_id)
         return taking.taken(self._paths, task_id) if known is None else known
 
@@ -94,7 +94,7 @@ class TaskQueue:
             self._journal.queued(waiting)
 
     def _in_flight(self) -> dict[str, PromptDoc]:
-        """What the tasks in flight say."""
+        """The texts of the tasks in flight."""
         if not self._docs:
             return {}
         ids = {session.assignment.queued for session in self._journal.state.in_flight}

@@ -1,4 +1,4 @@
-"""The project's tests before landing, and fixers when they fail (SPEC 6).
+"""Runs the project's tests before landing, and fixers when they fail (SPEC 6).
 
 Repeatable after a crash: a fixer with a transcript was started, so it is billed from that and never runs again. Only
 the tests do.
@@ -62,7 +62,7 @@ class ProjectTests:
         self._emit = emit
 
     def find(self, session: Assignment) -> TestCommand | None:
-        """As configured, else as detected from the tree."""
+        """The configured tests, else those detected from the tree."""
         return self._hosts.of(session).find_tests(self._command)
 
     def run(self, session: Assignment, tests: TestCommand | None, nth: int) -> TestResult:
@@ -107,7 +107,7 @@ class Fixing:
 
 
 class Verifier:
-    """Tests what a session did, and has fixers repair it."""
+    """Tests a session's work, and has fixers repair it."""
 
     def __init__(
         self,

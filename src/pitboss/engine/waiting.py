@@ -1,4 +1,4 @@
-"""Waits before an attempt starts, and what ends them early (SPEC 6)."""
+"""Waits before an attempt starts, unless something ends the wait early (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pitboss.engine.spending import Spending
 
 LOOK_S = 1.0
-"""Seconds between two looks at the clock, which jumps when a machine wakes up; requests ring the bell."""
+"""Seconds between two looks at the clock, which jumps when a machine wakes up. Requests ring the bell."""
 
 
 class Awaited(msgspec.Struct, frozen=True, kw_only=True):
@@ -162,7 +162,7 @@ class Waiting:
         return None
 
     def _stopped(self, session: Assignment, awaited: Awaited) -> Verdict | None:
-        """The verdict if the wait must end: a drain sits out the seconds before a retry, but not a wait of hours."""
+        """The verdict if the wait must end: a drain allows the seconds before a retry, but not a wait of hours."""
         stop = self._control.stop_session(session.seq)
         if stop is StopRequest.SKIP:
             return Verdict(SessionStatus.SKIPPED, str(Reason.SKIPPED))

@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from pitboss.core.stops import StopRequest
 
 LOOK_S = 0.5
-"""Seconds between two looks for the session's own request, if nothing else is a reason to look."""
+"""Seconds between two looks for the session's own request, if nothing prompts an earlier one."""
 
 MOST_BYTES = 16 * 1024 * 1024
-"""Of notes and summaries; anything larger is no agent's note, so it is left alone."""
+"""Bytes of notes or a summary; anything larger is not a note by an agent, so it is left alone."""
 
 
 class SessionFiles(msgspec.Struct, frozen=True, kw_only=True):
-    """The files that a session is told of: its summary, the notes of the run, and one whose creation skips it."""
+    """The files that a session knows of: its summary, the run's notes, and one whose creation skips the session."""
 
     summary: Path
     notes: Path
@@ -59,14 +59,14 @@ class Exchange:
         return self._lent.summary.parent
 
     def give(self) -> None:
-        """Make the folder, and put into it what the run has and the folder has not. Raises StorageError."""
+        """Make the folder, and copy into it whatever the run has and the folder lacks. Raises StorageError."""
         _make(self.folder)
         for lent, own in self._texts:
             if status(lent) is None and (given := read_regular(own, MOST_BYTES)) is not None:
                 write_atomic(lent, given, spare=True)
 
     def take(self) -> None:
-        """Bring home what has changed, and remove the folder. May be repeated. Raises StorageError."""
+        """Copy home what has changed, and remove the folder. May be repeated. Raises StorageError."""
         self._take_skip()
         for lent, own in self._texts:
             content = read_regular(lent, MOST_BYTES)
@@ -78,7 +78,7 @@ class Exchange:
             remove_tree(self.folder)
 
     def watched(self, stop: Callable[[], StopRequest | None]) -> Callable[[], StopRequest | None]:
-        """`stop`, which first passes on a request of the session itself to be skipped."""
+        """`stop`, which first passes on the session's own request to be skipped."""
 
         def look() -> StopRequest | None:
             self._take_skip()
@@ -97,7 +97,7 @@ class Exchange:
 
 
 def _make(folder: Path) -> None:
-    """Make a folder that nobody needs after a power cut. Raises StorageError."""
+    """Make a folder that need not survive a power cut. Raises StorageError."""
     try:
         with entry_at(folder, make=True) as at:
             with suppress(FileExistsError):

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 OWN = (sys.prefix, str(Path(__file__).parents[2]))
-"""Where pitboss and its Python are: the clients of some agents are run from there."""
+"""Where pitboss and its Python are: some agents' clients run from there."""
 
 
 class Fencing:
-    """Builds the sandbox of each process of a run's sessions; None for each if there is to be none."""
+    """Builds the sandbox of each process of a run's sessions; None for each in a run without sandboxes."""
 
     def __init__(self, config: Config, surroundings: Surroundings, git_of: GitOf) -> None:
         self._settings = config.sandbox
@@ -92,7 +92,7 @@ def fence_trial(
 
 
 def _program_folders(config: Config) -> Iterator[str]:
-    """Where the programs of agents are that the configuration names by their whole paths."""
+    """The folders of agents' programs that the configuration names by absolute paths."""
     for settings in config.agents.values():
         program = settings.binary or next(iter(settings.command), "")
         if program.startswith("/"):
@@ -106,7 +106,7 @@ def _certificates(config: Config) -> Iterator[str]:
 
 
 def _make(agent: AgentFolders) -> None:
-    """Make what the agent's CLI would make itself where nothing is read-only: folders of sessions, and empty files."""
+    """Make what the agent's CLI would make itself outside a sandbox: folders of sessions, and empty files."""
     for folder in (*agent.sessions, *(os.path.dirname(file) for file in agent.made)):  # noqa: PTH120 - strings
         with suppress(OSError):
             Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)

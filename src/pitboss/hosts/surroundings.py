@@ -80,7 +80,7 @@ class Surroundings:
         return str(self._paths.exchange(session.seq))
 
     def _files(self, session: Assignment) -> SessionFiles:
-        """The files that the session is told of."""
+        """The files that the session knows of."""
         if self._fenced:
             return SessionFiles.in_folder(self._paths.exchange(session.seq))
         return self._own_files(session)

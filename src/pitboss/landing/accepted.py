@@ -1,7 +1,7 @@
 """Which landed sessions are in use on the default branch, whichever way they got there (SPEC 11).
 
-One `git log` tells what its commits carry and take back. Only for sessions that it does not tell of are patches
-compared, each once: `Findings` keeps what was found out, and costs nothing but time if it is lost.
+One `git log` reports which sessions its commits carry and revert. Patches are compared only for the other sessions,
+each once: `Findings` keeps the results, and losing it costs only time.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _LOG = (
     "--format=%H%x1f%P%x1f%B",
 )
 _EARLIER_S = 86400
-"""How long before the first session a commit that carries one may have been made: clocks differ."""
+"""How much older than the first session a commit that carries one may appear: clocks differ."""
 
 
 class Findings(msgspec.Struct, kw_only=True):
-    """What git said, to be kept: the commits of the default branch at `tips` made since `since`, and patch ids.
+    """Git's answers, for later calls: the commits of the default branch at `tips` made since `since`, and patch ids.
 
-    A patch id is kept by its commit, and by `COMMIT BASE` if it is that of all changes since another commit.
+    The key of a patch id is its commit, or `COMMIT BASE` for all changes since another commit.
     """
 
     tips: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ def _by_run(sessions: Iterable[PastSession]) -> dict[str, list[PastSession]]:
 
 
 def _whole(run: Sequence[PastSession], base: str | None) -> tuple[str, str] | None:
-    """The last of these sessions' commits, and where their run began; None if that is not known."""
+    """The last of these sessions' commits, and where their run began; None if unknown."""
     last = max(run, key=lambda each: each.started + each.seconds)
     return None if base is None else (str(last.commit), base)
 

@@ -1,7 +1,8 @@
-"""Moves the run branch to what a session has landed, and deletes branches that nobody needs any longer (SPEC 6, 7).
+"""Moves the run branch to the commit that a session landed, and deletes branches no longer needed (SPEC 6, 7).
 
-A git that is kept running does it, because to start one takes longer than the change. It runs no hook. So where the
-user has one for changes of refs, and whenever that git refuses, git is started for the change: it says what is wrong.
+A git process that is kept running does it, because starting one takes longer than the change. It runs no hook. So if
+the user has a hook for changes of refs, and whenever that process refuses, git is started for the change, and reports
+what is wrong.
 """
 
 from __future__ import annotations
@@ -38,13 +39,13 @@ class BranchMover:
         self._hooks: UserHooks | None = None
 
     def keep_git(self, hooks: UserHooks) -> None:
-        """Keep a git running from the first change on; `hooks` says where those of the user are. See `rest`."""
+        """Keep a git running from the first change on; `hooks` finds the user's hooks. See `rest`."""
         self._hooks = hooks
         argv = ("git", *NO_HOOKS, *_CHANGE, "pitboss: a session landed", "--stdin")
         self._kept = KeptRefs(argv, self._repo.pinned)
 
     def rest(self) -> None:
-        """End the git that is kept running, until it is needed again."""
+        """End the git process until it is needed again."""
         if self._kept is not None:
             self._kept.close()
 

@@ -60,9 +60,9 @@ class _Commit(msgspec.Struct, frozen=True, kw_only=True):
 def changes(repo: Repo, records: Sequence[SessionRecord], *, tip: str, since: str) -> tuple[Change, ...]:
     """What the landed sessions among `records` changed between `since` and `tip`, in the order in which they landed.
 
-    A commit that is no session's own, such as an agent's, belongs to the session whose commit follows; one that is
-    older than that session belongs to nobody. Sessions whose commits are not on the branch's first-parent line are left
-    out. Raises GitError.
+    A commit that pitboss did not make, such as an agent's, belongs to the session whose commit follows; one that is
+    older than that session belongs to none. Sessions whose commits are not on the branch's first-parent line are
+    left out. Raises GitError.
     """
     line = list(_line(repo, tip, since))
     return tuple(_split(line, _ends(repo, records, line, tip, since), since))
@@ -105,7 +105,7 @@ def _split(line: Iterable[_Commit], ends: dict[str, SessionRecord], since: str) 
 
 
 def _is_nobodys(commit: _Commit, line: Iterable[_Commit], ends: dict[str, SessionRecord]) -> bool:
-    """Whether a commit that ends no session was there before the next session on the branch began."""
+    """Whether a commit that ends no session is older than the next session on the branch."""
     later = iter(line)
     for other in later:
         if other is commit:

@@ -1,4 +1,4 @@
-"""What a session's sandbox has to know of git: its folders, and what git tracks below `.pitboss` (SPEC 13)."""
+"""What a session's sandbox must know about git: its folders, and the files it tracks below `.pitboss` (SPEC 13)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _HUSKY = ".husky"
 
 
 class FencedGit:
-    """Answers for all sessions of a run."""
+    """Finds these for all sessions of a run."""
 
     def __init__(self, repo: Repo, paths: RunPaths) -> None:
         self._repo = repo
@@ -39,7 +39,7 @@ class FencedGit:
         self._names: tuple[str, ...] = ()
 
     def of(self, session: Assignment) -> tuple[GitGround, tuple[str, ...]]:
-        """The session's git folders, and the files below `.pitboss` that it has to see.
+        """The session's git folders, and the files below `.pitboss` that it must see.
 
         In the user's tree, what git tracks there must not look deleted: a session commits what it sees.
         """
@@ -71,7 +71,7 @@ class FencedGit:
     def _hooks_in(self, tree: Path) -> Iterator[str]:
         """The folder of `core.hooksPath`, where it is in a session's tree: the user's git runs what is in it.
 
-        Of husky's `.husky/_` it is `.husky`, which holds the scripts that those in `_` call, and nothing else.
+        For husky's `.husky/_` that is `.husky`, which holds only the scripts that those in `_` call.
         """
         folder = hooks_within(tree, self._hooks)
         if folder is not None:
@@ -83,12 +83,12 @@ class FencedGit:
         return hooks_path(self._repo)
 
     def _linked(self, tree: Path) -> str:
-        """The folder that belongs to a working copy: what its `.git` says, which no session can change."""
+        """The git folder of a working copy, according to its `.git` file, which no session can change."""
         named = text_of(tree / ".git").removeprefix(_GITDIR).rstrip("\n")
         return str(tree / named)
 
     def _tracked(self, commit: str) -> tuple[str, ...]:
-        """What git tracks below `.pitboss` in a commit; git lists it again only if a session may have changed it."""
+        """Files that git tracks below `.pitboss` in a commit; listed again only if a session may have changed them."""
         if commit != self._listed:
             folder = self._folder_in(commit)
             if folder is None or folder != self._folder:
@@ -97,7 +97,7 @@ class FencedGit:
         return self._names
 
     def _folder_in(self, commit: str) -> str | None:
-        """What stands for `.pitboss` in a commit; None if that takes a call of git."""
+        """The entry for `.pitboss` in a commit; None if only git can find it."""
         made = read_new(self._repo, commit)
         return None if made is None else entry_of_new(self._repo, made.tree, PITBOSS_FOLDER)
 

@@ -1,4 +1,4 @@
-"""Branches of sessions that have their record: deleted together with the next landing, in one git call."""
+"""Deletes branches of recorded sessions together with the next landing, in one git call."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class FinishedBranches:
             self._waiting.append(finished)
 
     def take(self) -> list[FinishedBranch]:
-        """Those that can be deleted now: the caller deletes them or puts them back."""
+        """The branches that can be deleted now: the caller deletes them or puts them back."""
         with self._lock:
             taken = [finished for finished in self._waiting if finished.is_free()]
             self._waiting = [finished for finished in self._waiting if finished not in taken]
         return taken
 
     def put_back(self, taken: Sequence[FinishedBranch]) -> None:
-        """They could not be deleted: try again with the next landing."""
+        """Take back branches that could not be deleted: try again with the next landing."""
         with self._lock:
             self._waiting += taken
 

@@ -1,6 +1,6 @@
-"""What of a run at rest can be removed: working copies, transcripts, events and, if asked, refs (SPEC 11).
+"""Removes what a run at rest no longer needs: working copies, transcripts, events and, if asked, refs (SPEC 11).
 
-Whatever is unique is rescued, or stays. Each step may be repeated, so after a crash `gc` simply goes on.
+Unique work is rescued, or stays. Each step may be repeated, so after a crash another `gc` completes the work.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Refs:
         self._repo = repo
         lines = os.fsdecode(repo.git("for-each-ref", _COMMITS)).split("\n")
         listed = (line.split(" ", 2) for line in lines if line)
-        # Neither what is no commit nor a symbolic ref, which holds nothing by itself.
+        # Leave out refs to other objects, and symbolic refs, which hold nothing by themselves.
         self._oids = {ref: oid for ref, oid, kind in listed if kind.endswith("commit")}
         self._checked_out = {path: f"refs/heads/{each.branch}" for path, each in registered(repo).items()}
         self._checked_out.setdefault(str(repo.root), repo.on_branch() or "")
@@ -130,7 +130,7 @@ def garbage(repo: Repo, run_id: str, refs: Refs, *, with_refs: bool, named: bool
 
 
 def remove(repo: Repo, found: Garbage) -> None:
-    """Remove it; working copies and branches of sessions are rescued first. Raises GitError."""
+    """Remove what was found; working copies and branches of sessions are rescued first. Raises GitError."""
     for path in found.worktrees:
         remove_worktree(repo, found.run_id, path)
     for branch in found.session_branches:
@@ -161,7 +161,7 @@ def _delete_refs(repo: Repo, refs: Mapping[str, str]) -> None:
 
 
 def _files(paths: RunPaths) -> list[Path]:
-    """What only helps to look at a run: transcripts, and the events of the time when it was live."""
+    """Files that only viewers of a run need: transcripts, and the events of the time when it was live."""
     transcripts = [paths.transcripts] if names_in(paths.transcripts) else []
     return [*transcripts, *([paths.events] if status(paths.events) else [])]
 

@@ -41,7 +41,7 @@ _REFS = "refs.json"
 _MOST_BYTES = 1024 * 1024
 _MOST_NAMED = 5
 _MOST_LOOKS = 4
-"""Looks in a row while something still changes; what the last one leaves waits for the next check."""
+"""How often to look again while something still changes; the rest waits for the next check."""
 _OF_WORKTREE = "config.worktree"
 _CONFIGS = ("config", _OF_WORKTREE)
 _WORKTREES = "worktrees/"
@@ -139,7 +139,7 @@ class Guard:
                 self._found[name] = saved[name]
             else:
                 self._found.pop(name, None)
-            self._seen[name] = ()  # differs from any file, and from no file
+            self._seen[name] = ()  # equal neither to any file nor to none
         return self._checked()
 
     def check(self, seq: int = 0) -> tuple[str, ...]:
@@ -227,7 +227,7 @@ class Guard:
         Tools such as husky create the latter on every machine; `git clean -x` removes it.
         """
         folders = {_HOOKS: self._repo.common_dir / _HOOKS}
-        with suppress(GitError):  # said by a config that is about to be put back
+        with suppress(GitError):  # named by a config that is about to be put back
             # What git said when the repository was found holds until settings are put back.
             said, self._said_of_hooks = self._said_of_hooks, None
             named = Path(said or self._repo.line("rev-parse", *HOOKS))
@@ -357,7 +357,7 @@ def _write(path: Path, found: Found) -> None:
     """Put a file in place. Raises IsADirectoryError if a folder is there again, other OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.pitboss-{os.getpid()}")
-    fresh.unlink(missing_ok=True)  # one that a crash left
+    fresh.unlink(missing_ok=True)  # left by a crash
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
     with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
         file.write(found.content)

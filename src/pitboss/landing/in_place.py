@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pitboss.landing.site import Site
 
 EDITOR_S = 30.0
-"""How long a user's own `git commit` may delay a session in the same tree."""
+"""How many seconds a user's own `git commit` may delay a session in the same tree."""
 
 
 class InPlace:
@@ -52,7 +52,7 @@ class InPlace:
         """Nothing was added, so there is nothing to undo."""
 
     def look_ahead(self) -> None:
-        """Start git on the look at the tree that landing begins with. Raises GitError."""
+        """Start the look at the tree that landing begins with. Raises GitError."""
         self._tree.look_ahead(self._session)
 
     def commit(self, message: str) -> None:

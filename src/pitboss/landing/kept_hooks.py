@@ -1,4 +1,4 @@
-"""Git hooks that lie in the user's tree, kept as they were when a fenced run began (SPEC 13).
+"""Keeps a copy of git hooks in the user's tree, as they were when a run with a sandbox began (SPEC 13).
 
 Git runs them outside the sandbox when pitboss commits, and a tree is what agents write: one of them could commit
 another hook for the sessions after it. So git finds a copy in the run directory, which no session sees.
@@ -56,12 +56,12 @@ class KeptHooks:
             with entry_at(self._kept) as at:
                 os.rename(made.name, at.name, src_dir_fd=at.folder, dst_dir_fd=at.folder)
                 os.fsync(at.folder)
-        except OSError as error:  # that of shutil is one, too
+        except OSError as error:  # shutil's Error is an OSError too
             raise StorageError(f"cannot copy the git hooks in {top}: {error}") from None
 
 
 def _copy_durably(source: str, copy: str) -> str:
-    """Copy one file onto the disk: what a power cut left of a hook might agree to everything."""
+    """Copy one file, durably: a hook that a power cut left half-written might accept every commit."""
     import shutil
 
     shutil.copy2(source, copy)
@@ -71,7 +71,7 @@ def _copy_durably(source: str, copy: str) -> str:
 
 
 def hooks_path(repo: Repo) -> str | None:
-    """What `core.hooksPath` says."""
+    """The value of `core.hooksPath`."""
     try:
         return os.fsdecode(repo.git("config", "--path", "core.hooksPath")).rstrip("\n")
     except GitError:

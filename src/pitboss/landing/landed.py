@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pitboss.git.repo import Repo
 
-# Git's own search for trailers looks only at the last paragraph, and a user's hook may have added another.
+# Git looks for trailers only in the last paragraph, and a user's hook may have added another.
 _TRAILER = lazy_pattern(r"^Pitboss-(Run|Session|Prompt): (.*)$", re.MULTILINE)
 _FORMAT = "%H%x1f%P%x1f%ct%x1f%B"
 _LOG = ("log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", f"--format={_FORMAT}")
@@ -69,9 +69,9 @@ def begin_missing(
 ) -> Callable[[], int]:
     """Start to count the commits of the run's branch, at `ours`, that are not on the branch at `theirs`.
 
-    Whoever gets what this returns calls it once, and then waits; that raises GitError. Sessions that are there as other
-    commits do not count, nor do those `left_out`, which is asked only if any commit is missing. An agent's own commits
-    belong to the session whose commit follows.
+    Call the result once to wait for it; that raises GitError. Sessions that are there as other commits do not count,
+    nor do those `left_out`, which is asked only if any commit is missing. An agent's own commits belong to the
+    session whose commit follows.
     """
     listed = repo.begin_git(*_LOG, "--topo-order", "--reverse", ours, f"^{theirs}", "--")
 
@@ -79,7 +79,7 @@ def begin_missing(
         commits = [entry.split("\x1f", 3) for entry in _entries(listed())]
         if not commits:
             return 0
-        # Where our commits begin on their tip, all that is theirs is ours too.
+        # If our commits begin at their tip, we have all of their commits.
         is_ahead = any(theirs in parents.split() for _, parents, _, _ in commits)
         settled = left_out() | (frozenset() if is_ahead else sessions_among(repo, run_id, theirs, f"^{ours}"))
         return _unsettled((message for *_, message in commits), run_id, settled)

@@ -1,8 +1,8 @@
 """Leases and results of sessions on workers, as refs of the runner's repository (SPEC 14).
 
 A lease says which attempt at a session may land, and on which worker: a small blob that `refs/pitboss/lease/RUN/SEQ`
-names. A result is a commit that a worker made. Git swaps a ref only if it still is what the caller takes it for, so of
-two runners only one gets a lease. Neither kind of ref lasts: both go once the session has its record.
+names. A result is a commit that a worker made. Git changes a ref only if it still has the value that the caller
+expects, so of two runners only one gets a lease. Neither kind of ref lasts: both go once the session has its record.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ LEFT = "work of a worker that was lost"
 
 
 class LeaseTaken(StorageError):
-    """Somebody else holds the lease of a session, or has just changed it."""
+    """Another process holds the lease of a session, or has just changed it."""
 
 
 class Pushed(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +49,7 @@ class Pushed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Made(NamedTuple):
-    """A ref that this process made, and what it then named."""
+    """A ref that this process made, and the object that it named then."""
 
     ref: str
     oid: str
@@ -64,7 +64,7 @@ def acquire(
     instead_of: Lease | None = None,
     written: dict[Lease, str] | None = None,
 ) -> Made:
-    """Make `lease` the session's one lease: its first, or in place of another, if that is still the one.
+    """Make `lease` the session's one lease: its first, or instead of another that is still in force.
 
     `written` are the blobs of leases that were written before: sessions on one worker have equal ones.
     Raises LeaseTaken if it is not the one, GitError if git fails otherwise.
@@ -141,7 +141,7 @@ def release(repo: Repo, run_id: str, seq: int, *, landed: Iterable[str] = ()) ->
 def drop(repo: Repo, refs: Iterable[Made]) -> bool:
     """Drop the lease and the results of a session that has its record, if they still are what this process made.
 
-    `release` takes four git processes. False if it is not certain: then they stay, all of them.
+    `release` takes four git processes. False if that is not certain: then all of them stay.
     """
     try:
         _change(repo, [f"delete {made.ref} {made.oid}" for made in refs])
@@ -181,7 +181,7 @@ def _blob(repo: Repo, lease: Lease) -> str:
 
 
 def _still_there(repo: Repo, blob: str | None) -> str | None:
-    """A blob that was written before, unless it may be gone: a git that is kept running would not look again."""
+    """A blob that was written before, unless it may be gone: a git that is kept running would not notice."""
     return blob if blob is not None and content_of_new(repo, blob) else None
 
 
@@ -192,7 +192,7 @@ def _listed(repo: Repo, *patterns: str) -> list[tuple[str, str, str, int]]:
 
 
 def _create(repo: Repo, ref: str, tip: str) -> bool:
-    """Create a ref; True also if it is there and has this commit, False if it has another."""
+    """Create a ref; also True if it exists with this commit, False if it has another."""
     try:
         _change(repo, [f"create {ref} {tip}"])
     except GitError:

@@ -41,7 +41,7 @@ def session_refs(repo: Repo, run_id: str) -> SessionRefs:
 
 
 def begin_session_refs(repo: Repo, run_id: str) -> Callable[[], SessionRefs]:
-    """Start to look for them; whoever gets what this returns calls it once, and then waits as for `session_refs`."""
+    """Start `session_refs`; call the result once to wait for it."""
     patterns = (f"{_BRANCHES}{run_branch(run_id)}-session-*", f"{LEASE_REFS}/{run_id}", result_refs(run_id))
     listing = ("for-each-ref", "--format=%(refname)", *patterns)
     printed = repo.begin(*listing)
@@ -71,7 +71,7 @@ def session_worktrees(repo: Repo, run_id: str) -> tuple[str, ...]:
 
 
 def registered(repo: Repo) -> dict[str, Registered]:
-    """Every linked worktree that git knows, by path; git is not asked if it has a folder for none."""
+    """Every linked worktree that git knows, by path; without folders for any, git is not asked."""
     if not names_in(repo.common_dir / "worktrees"):
         return {}
     records = os.fsdecode(repo.git("worktree", "list", "--porcelain", "-z")).split("\0\0")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pitboss.landing.run_branch import RunBranch
 
 MOST_NAMED = 20
-"""How many conflicting paths are named: a formatter may conflict in thousands."""
+"""How many conflicting paths to name: a formatter may conflict in thousands."""
 
 
 class Merge(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +55,7 @@ def merge_onto(repo: Repo, branch: RunBranch, change: str, commits: Sequence[Com
 
 
 def _merge_trees(repo: Repo, branch: RunBranch, change: str, commits: Sequence[Commit]) -> Merged:
-    """Merge `change` with the branch's tip; git is not started where both plainly changed different files."""
+    """Merge `change` with the branch's tip; if they clearly changed different files, without starting git."""
     if len(commits) == 1 and len(commits[0].parents) == 1:
         tree = branch.tree_with(change, commits[0].parents[0])
         if tree is not None:

@@ -75,7 +75,7 @@ class GitPlaces:
     def restore_checkout(self, name: str) -> HeadPosition:
         """The run is over: check out what was checked out before it (`RunState.return_to`).
 
-        Raises StartError, which says why the checkout stays where it is, and GitError.
+        Raises GitError, and StartError with the reason if the checkout has to stay where it is.
         """
         if self._repo.on_branch() != self._branch.ref or name == self._branch.name:
             return HeadPosition.now(self._repo.status())
@@ -106,7 +106,7 @@ class GitPlaces:
         label = RescueLabel.of(self._site.run_id, 0, "the run")
         try:
             if self._pool.is_used or self._branch.has_advanced:
-                self._branch.reconcile(label)  # for those who ended after the last landing
+                self._branch.reconcile(label)  # for sessions that ended after the last landing
         finally:
             self._pool.close()
         if not self._branch.checked_out:

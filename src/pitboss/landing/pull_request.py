@@ -1,7 +1,7 @@
-"""A run's pull request: the run branch is pushed, then `gh` opens one, or updates the one there is (SPEC 11).
+"""Pushes a run's branch, and has `gh` open a pull request or update the existing one (SPEC 11).
 
-It reads the repository, and changes nothing in it but what git notes about the remote. So it needs no lock: a live run
-may land more while its branch is pushed, and the next call brings that too.
+In the repository it changes only what git notes about the remote, so it needs no lock: a live run may land more
+while its branch is pushed, and the next call pushes that too.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SAYS_WHY = ("! [", "!\t", "fatal:", "error:", "remote: error")
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Where it is, and whether it was there before."""
+    """Its address, and whether it existed before."""
 
     url: str
     updated: bool
@@ -83,7 +83,7 @@ class _Asking:
         self.title = pull_request_title(run.plan_name, run.run_id)
 
     def check(self, base: str | None) -> None:
-        """Raise CommandError if there is nothing to push, nowhere to push it, or nothing to merge it into."""
+        """Raise CommandError without anything to push, a remote to push to, or a branch to merge into."""
         run, tip = self._run, self._repo.commit_id(f"refs/heads/{self._run.branch}")
         if tip is None:
             raise CommandError(

@@ -24,8 +24,8 @@ def put_back_settings(root: Path, requested: str | None) -> tuple[str, ...]:
     """Let git find the repository at `root` again, whatever a killed session changed; returns the warnings.
 
     The run is the one `requested`, else the one a resume would pick. Does nothing while a run is live, if no session
-    was cut short. Where `.git` is not a folder, only a folder that it was is put back: only git can find the config of
-    a worktree or submodule.
+    was cut short. If `.git` is not a folder now but was one, that folder is put back; the config of a worktree or
+    submodule is left alone, as only git can find it.
     """
     if lock_holder(*lock_paths(root)) is not None:
         return ()
@@ -46,7 +46,7 @@ def put_back_settings(root: Path, requested: str | None) -> tuple[str, ...]:
 def cut_short_before(rundir: RunDir) -> float:
     """Until when a change in git's settings may be the work of a session that was cut short; epoch seconds.
 
-    That is when the guardian saw the run's last process end: infinity if it did not live to see that, and minus
+    That is when the guardian saw the run's last process end: infinity if the guardian was killed too, and minus
     infinity if no session was in flight.
     """
     try:

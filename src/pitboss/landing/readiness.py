@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def begin_check(repo: Repo, *, in_place: bool) -> Callable[[], TreeStatus]:
-    """Start to look; whoever gets what this returns calls it once, and then waits.
+    """Start to look; call the result once to wait for it.
 
     That raises StartError if a run cannot start, with `in_place` also if the tree is not clean, and GitError. The
     status names the commit and branch that the run starts from.

@@ -18,7 +18,7 @@ RESCUE_REFS = "refs/pitboss/rescue"
 LEASE_REFS = "refs/pitboss/lease"
 RESULT_REFS = "refs/pitboss/result"
 BASE_REFS = "refs/pitboss/base"
-"""Only on a remote: what sessions of a run begin from."""
+"""Only on a remote: the commits that a run's sessions begin from."""
 SESSION_BRANCH = lazy_pattern(rf"{RUN_BRANCHES}[^/: ]+-session-\d+")
 """A session's own branch, in any run."""
 

@@ -47,7 +47,7 @@ class Rescued(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def run_id(self) -> str:
-        """The run that kept it."""
+        """The run that made it."""
         return self.short_name.partition("/")[0]
 
     @property
@@ -118,7 +118,7 @@ def _create(repo: Repo, ref: str, tip: str, why: str) -> bool:
 
 
 def _create_instead(repo: Repo, ref: str, tip: str, why: str, *, blocking: str) -> bool:
-    """Create a ref where an agent's ref bears the name of one of our folders; what only that one held gets it first."""
+    """Create a ref although an agent's ref has the name of one of our folders; work that only it held is kept."""
     held = repo.commit_id(blocking)
     repo.git(*NO_HOOKS, "update-ref", ITSELF, "-d", blocking)
     if held is None or repo.is_ancestor(held, tip):

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
     from pitboss.landing.rescue_refs import Rescued
 
-# Spelled out in full: users may have configured any of it differently.
+# Every option is spelled out: users may have configured any of them differently.
 _LOG = (
     *("log", "--no-color", "--no-decorate", "--no-show-signature", "--no-notes", "--no-abbrev-commit"),
     *("--no-mailmap", "--pretty=medium", "--date=default", "--encoding=UTF-8"),
@@ -78,8 +78,8 @@ def find(repo: Repo, name: str) -> Rescued:
 def show(repo: Repo, rescued: Rescued) -> bytes:
     """The work under a ref, for people to read: its commits, then their changes.
 
-    They begin where they left the run's branch: what other sessions landed before is not theirs. Where that is gone, or
-    holds them all, they begin where they left HEAD.
+    They begin where they left the run's branch: what other sessions landed before is not theirs. If that branch is
+    gone, or holds them all, they begin where they left HEAD.
     """
     base = _fork_point(repo, f"refs/heads/{run_branch(rescued.run_id)}", rescued.oid)
     if base is None or base == rescued.oid:
@@ -146,10 +146,10 @@ def applied_refs(repo: Repo, found: Iterable[Rescued]) -> frozenset[str]:
 
 
 def _note(repo: Repo, rescued: Rescued) -> None:
-    """Note that the work was applied, if there still is a run to note it in."""
+    """Note that the work was applied, if the run's directory still exists."""
     paths = RunPaths(repo.root, rescued.run_id)
     if is_folder(paths.root):
-        with suppress(StorageError):  # the work is in the tree all the same
+        with suppress(StorageError):  # the work is in the tree anyway
             note_applied(paths, rescued.last_name, rescued.oid)
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pitboss.landing.slot_place import SlotPlace
 
 MOST_UNREADY = 2
-"""How many sessions in a row may fail to get a place ready before no more are tried."""
+"""How many places in a row may fail to become ready before no more are tried."""
 
 T = TypeVar("T")
 
@@ -214,9 +214,9 @@ class ResilientPlace:
         self._try(self.inner.provisioned)
 
     def look_ahead(self) -> None:
-        """Begin to look at the tree once git's config is as it was; a failure is left for `land` to meet.
+        """Begin to look at the tree once git's config has been restored; `land` meets any failure.
 
-        Beside a slot others are at work, so git's config is checked again before what is found is used.
+        While a slot is looked at other sessions work, so git's config is checked again before the result is used.
         """
         with suppress(*TROUBLE):
             self._monitor.look(self._seq)
@@ -252,7 +252,7 @@ class ResilientPlace:
         return landing
 
     def follow(self, landing: Landing) -> Landing:
-        """Bring the user's checkout along; if git fails, later: what has landed has landed."""
+        """Bring the user's checkout up to date; if git fails, a later call does it: the landing stands."""
         try:
             return self._try(lambda: self.inner.follow(landing))
         except GitFailed as failed:
@@ -306,7 +306,7 @@ class ResilientPlace:
             return otherwise
 
     def _looked(self, work: Callable[[], T]) -> T:
-        """First put back what the session may have done to git's config, unless `look_ahead` just has, then do it."""
+        """First restore git's config after the session, unless `look_ahead` just has; then do the step."""
         looked, self._looked_ahead = self._looked_ahead, False
         if not looked:
             self._monitor.look(self._seq)

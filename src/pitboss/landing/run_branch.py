@@ -39,7 +39,7 @@ class BranchMoved(Exception):
 
 
 class _Behind(msgspec.Struct, frozen=True):
-    """Where the user's checkout is while the branch is further; `adds`: what landed since may add files."""
+    """Where the user's checkout is while it lags behind the branch; `adds`: work landed since may add files."""
 
     at: str
     adds: bool
@@ -88,7 +88,7 @@ class RunBranch:
 
     def tree_with(self, change: str, base: str) -> str | None:
         """The tree of the tip with what `change` did to `base`, its only parent; None if git has to merge them."""
-        from pitboss.git.disjoint_changes import DisjointChanges  # a run with one slot needs none
+        from pitboss.git.disjoint_changes import DisjointChanges  # a run with one slot does without
 
         if change in self._line or not self._line.leads(base, self.tip):
             return None
@@ -105,7 +105,7 @@ class RunBranch:
         self.begin_create(base)()
 
     def begin_create(self, base: str) -> Callable[[], None]:
-        """Start to create it; whoever gets what this returns calls it once, to wait as for `create`."""
+        """Start `create`; call the result once to wait for it."""
         made = self._repo.begin_git("update-ref", ITSELF, "-m", "pitboss: run branch", self.ref, base, "")
 
         def created() -> None:
@@ -189,7 +189,7 @@ class RunBranch:
         with self._catching_up() as (behind, tip):
             if behind is None:
                 return self._checkout.follow(found, tip, label)
-            return self._checkout.resume(tip, label)  # it may be where it was, or where they brought it
+            return self._checkout.resume(tip, label)  # it may be where it was, or where they moved it
 
     def _put_back(self, commit: str) -> None:
         log = ("--create-reflog", "-m", "pitboss: put back")
@@ -204,8 +204,8 @@ class RunBranch:
     def advance(self, new: str, seq: int, *, adds: bool = True) -> None:
         """Advance the branch to `new`, a descendant of its tip, in which session `seq` lands.
 
-        `adds` says whether `new` may add files, for which something in the user's checkout may be in the way. That
-        does not move yet: see `follow`. Raises BranchMoved, and GitError.
+        `adds` says whether `new` may add files, for which something in the user's checkout may be in the way. The
+        checkout does not move yet: see `follow`. Raises BranchMoved, and GitError.
         """
         old = self.tip
         try:
@@ -255,7 +255,7 @@ class RunBranch:
             return self._checkout.follow(behind.at, tip, label, adds=behind.adds) if behind else ()
 
     def resume_checkout(self, label: RescueLabel) -> tuple[str, ...]:
-        """Bring the user's checkout to the tip, if a dead runner moved the branch and got no further.
+        """Bring the user's checkout to the tip, if a dead runner moved the branch but not the checkout.
 
         Returns what `advance` does. Raises GitError.
         """

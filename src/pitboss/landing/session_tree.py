@@ -90,7 +90,7 @@ class SessionTree:
         self._rescuer.begin(self._index_backup)
 
     def look_ahead(self, session: Assignment) -> None:
-        """Begin the look that `land` and `rescue` start with, and staging: nothing changes the tree until then.
+        """Begin the look that `land` and `rescue` start with, and staging; until then nothing changes the tree.
 
         Raises GitError.
         """
@@ -101,10 +101,10 @@ class SessionTree:
 
     def _begin_look(self, base: str) -> None:
         if self._glances is None:
-            from pitboss.git.glance import Glances  # a run in which no agent ends needs none
+            from pitboss.git.glance import Glances  # not needed until an agent ends
 
             self._glances = Glances(self._repo)
-        # What sessions do in a tree is often of one kind. If it is not this time, nothing is committed.
+        # Sessions in a tree often make the same kind of change. If this one did not, nothing is committed.
         expected = self._only_edits
         if expected:
             self._committer.begin()
@@ -116,7 +116,7 @@ class SessionTree:
             self._committer.begin()
 
     def stop_looking(self) -> None:
-        """End what `look_ahead` began, if nobody is going to take it."""
+        """End what `look_ahead` began, if it will not be used."""
         self._committer.drop()
         if self._looking is not None:
             looked, self._looking = self._looking, None
@@ -132,8 +132,8 @@ class SessionTree:
     def rescue(self, session: Assignment) -> Landing:
         """Keep all of the session's work under rescue refs and put the tree back to where it started.
 
-        If a filter of the user's cannot be run, files are kept as they are, without it. Attributes of the session's
-        that make git fail are left out too, once they have been kept themselves.
+        If a filter of the user's cannot run, files are kept unfiltered. Attributes set by the session that make git
+        fail are left out too, once they have been kept.
         """
         whole, off = self._repo, set[str]()
         try:
@@ -282,9 +282,9 @@ class SessionTree:
         return replace(landing, reason=Reason.HOOK_FAILED.because(trouble))
 
     def _leave_out_pitboss(self, effort: Effort) -> bool:
-        """Put pitboss's folder in the index back to the base if the agent took it in by `git add -A`; whether it had.
+        """Reset pitboss's folder in the index to the base if an agent's `git add -A` added it; returns whether it did.
 
-        What is there is the user's: on a branch, it would go from the disk as soon as another is checked out.
+        These files are the user's: once on a branch, a checkout of another branch would delete them.
         """
         status, base = effort.status, effort.session.base_commit
         ours = ("--", PITBOSS_FOLDER)

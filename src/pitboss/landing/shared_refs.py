@@ -1,6 +1,6 @@
 """What a sandbox leaves open of git's refs, compared before and after each session (SPEC 13).
 
-What they were is noted on the disk, so that the run after one that was killed during a session compares them too.
+Their values are noted on disk, so that the run after one that was killed during a session compares them too.
 
 A session must be able to write the folder of its own branch, where the branches of other runs lie too. Where there is
 no `packed-refs`, nothing can be mounted over it, so a session may make one, and with it any ref that is not a file.
@@ -115,7 +115,7 @@ class SharedRefs:
     # Packed refs that were not there
 
     def _check_packed(self, set_aside: SetAside) -> Iterator[str]:
-        """Drop refs that only a new `packed-refs` has, and of which git has made no log: no git has packed them."""
+        """Drop refs that exist only in a new `packed-refs` and without a reflog: git did not pack them."""
         if self._names is None or not self._packed.exists():
             return
         lines = text_of(self._packed).splitlines(keepends=True)

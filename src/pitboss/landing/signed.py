@@ -1,4 +1,4 @@
-"""Commits that pitboss makes on a person's own branch: under their name, signed if they sign theirs (SPEC 11)."""
+"""Makes commits in the name of the user, signed if the user signs commits (SPEC 11)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class PersonalCommits:
         return self._make(tree, parents, message, author=author, sign=self._signs)
 
     def scratch(self, tree: str, parent: str) -> str:
-        """A commit that only serves a merge."""
+        """A commit that exists only for a merge."""
         return self._make(tree, (parent,), "", author=None, sign=False)
 
     def _make(

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 RELEASED = b"pitboss: released"
 _REFLOG_TAIL = 8192
-# Git reads what other worktrees have checked out, and trips over one being created.
+# Git reads what other worktrees have checked out, and fails if one is being created.
 _MAKING = threading.Lock()
 _HALF_MADE = "initializing"
 """The reason git gives for locking a working copy while creating it."""
@@ -99,7 +99,7 @@ class Slot:
             if not half_made and self._move(repo, branch, base):
                 return False
         except GitError:
-            pass  # whatever it was, the careful path will meet it again
+            pass  # the careful path will hit the same problem
         try:
             self._move_carefully(repo, branch, base, seq=seq, rescuing=not half_made)
         except GitError:
@@ -116,7 +116,7 @@ class Slot:
         self.branch, self._left_at = branch, settled
 
     def let_go(self) -> None:
-        """Take HEAD off the branch it was left on. Raises GitError."""
+        """Detach HEAD from the branch it was left on. Raises GitError."""
         left_at, repo = self._left_at, self.opened()
         if left_at is not None and repo is not None and self.is_where_left(repo):
             repo.git(*NO_HOOKS, "update-ref", ITSELF, "-m", RELEASED.decode(), "HEAD", left_at)
@@ -128,7 +128,7 @@ class Slot:
 
     def glances(self, repo: Repo) -> Glances:
         """The looks at the working copy, opened as `repo`, which serve one session after another."""
-        from pitboss.git.glance import Glances  # a run in which no agent ends needs none
+        from pitboss.git.glance import Glances  # not needed until an agent ends
 
         self._glances = self._glances or Glances(repo)
         return self._glances

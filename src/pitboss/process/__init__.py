@@ -48,7 +48,7 @@ NOT_STARTED = 127
 
 
 class PendingCapture(Protocol):
-    """A small command that runs: call this once to wait for its end."""
+    """A small command that is running: call this once to wait for its end."""
 
     def __call__(self, stdin: bytes = b"") -> Captured:
         """Give it `stdin`, if it was to get that later, and return its whole output."""
@@ -120,7 +120,7 @@ def begin_capture(
 ) -> PendingCapture:
     """Start a command as `capture` does; call what this returns, once, to wait for its end and get its output.
 
-    If `stdin` is None, what the command reads is given in that call; it reads nothing should this process die before.
+    If `stdin` is None, that call passes what the command reads; if this process dies before, it reads nothing.
     """
     out: list[bytes] = []
     err: list[bytes] = []
@@ -147,7 +147,7 @@ def begin_capture(
 
 
 def transfer(command: Command, sink: Consumer, *, quiet_s: float) -> Captured:
-    """Run a command that moves more than memory holds: `sink` gets its stdout, only the end of its stderr is kept.
+    """Run a command whose output may exceed memory: `sink` gets its stdout, and only the end of its stderr is kept.
 
     It is ended once it has said nothing on either for `quiet_s` seconds. What `sink` raises is re-raised once the
     command has been ended.

@@ -1,4 +1,4 @@
-"""When a command's supervisor asks whether the command must stop (SPEC 6)."""
+"""Decides when a command's supervisor asks whether the command must stop (SPEC 6)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from pitboss.core.stops import StopRequest
 
 POLL_S = 0.1
-"""Seconds between two questions: at most, but for a stop that is announced; at least, unless that calls."""
+"""Seconds between two questions. An announced stop is asked less often, but at once when it calls."""
 
 
 class StopInquiry:
-    """Asks `stop` every `POLL_S` seconds; if it is announced, when it calls, when it is due, and after output.
+    """Asks `stop` every `POLL_S` seconds; an announced one only when it calls, when it is due, and after output.
 
     Only the supervisor's thread uses it; `now` is its clock. `descriptor` can be read once the stop has called.
     """
@@ -49,7 +49,7 @@ class StopInquiry:
             self._ask_by(self._asked_at)
 
     def note_output(self) -> None:
-        """The command has said something that may be a reason to stop it."""
+        """The command has printed something, which may be a reason to stop it."""
         self._ask_by(self._asked_at + POLL_S)
 
     def _ask_by(self, due_at: float) -> None:

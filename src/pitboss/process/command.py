@@ -39,9 +39,9 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     `polite_grace_s`, unless it is DONE and so has nothing left to say; then it sends TERM to the tree, waits
     `grace_s` and sends KILL. Once the leader has ended, its pipes get `pipe_grace_s`. A tree of more than
     `max_processes` is ended as if it had run out of time. `marker` holds pairs of `env`; no other live command has
-    all of them. `fence` is the sandbox to run it in. `layers` is how many processes stand before the program
-    itself, the child among them: signals that ask it to end are not for them. `secrets` are kept out of its output;
-    None stands for those of our environment and its own.
+    all of them. `fence` is the sandbox to run it in. `layers` is how many wrapper processes, the child included,
+    stand before the program itself: signals that ask the program to end are not sent to them. `secrets` are kept out
+    of its output; None stands for those of our environment and its own.
     """
 
     argv: tuple[str, ...]
@@ -66,7 +66,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def reads_pipe(self) -> bool:
-        """Whether it reads what we write."""
+        """Whether it reads from a pipe of ours."""
         return bool(self.stdin) or self.stdin_later
 
 

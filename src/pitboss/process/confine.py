@@ -23,7 +23,7 @@ _REFUSED = 1
 def confine(command: Command) -> Command:
     """The command as it is to be started: inside its sandbox, if it has one.
 
-    A program that cannot be started is left as it is, so that the system says why.
+    A program that cannot be started is left unconfined, so that the system reports why.
     """
     fence = command.fence
     if fence is None or not _can_start(command):
@@ -34,9 +34,9 @@ def confine(command: Command) -> Command:
 
 
 def judged(command: Command, ended: Exit, said: Iterable[bytes]) -> Exit:
-    """How a confined command ended: if its sandbox could not be made, it never started.
+    """How a confined command ended: without its sandbox it never started.
 
-    `said` are the ends of what it printed; bubblewrap says one line, and its program then says none.
+    `said` are the ends of what it printed: if bubblewrap fails it prints one line, and the program prints none.
     """
     last = b"".join(said).strip()
     refused = command.layers == BWRAP_LAYERS and ended.code == _REFUSED and ended.ended_by is EndedBy.EXIT
@@ -56,7 +56,7 @@ def _arguments(command: Command) -> tuple[str, ...]:
 
 
 def _can_start(command: Command) -> bool:
-    """Whether the program exists outside; where a wrapper of the user's own leads, only that wrapper knows."""
+    """Whether the program exists outside; what a wrapper of the user's runs, only that wrapper knows."""
     if not command.argv or not os.path.isdir(command.cwd):  # noqa: PTH112 - a string, asked once a command
         return False
     if command.fence is not None and not command.fence.layers:

@@ -1,4 +1,4 @@
-"""A program that is kept running and asked one question after another: starting it for each costs more (SPEC 1.5)."""
+"""Keeps a program running for many questions, which costs less than starting it for each (SPEC 1.5)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ANSWER_S = 10.0
 """How long an answer may take: whoever asks can always start the program for that one question."""
 
 FAREWELL_S = 1.0
-"""How long it gets to end once it has been told to."""
+"""How long it may take to end once asked to."""
 
 _CHUNK = 64 * 1024
 
@@ -28,8 +28,9 @@ _CHUNK = 64 * 1024
 class Conversation:
     """One such program; it starts with the first question, and again if it has died. Safe to call from any thread.
 
-    It stays in this process's own session, so that nobody takes it for an agent's orphan, and works in the root
-    folder, so that it is at work nowhere. It ends when this process does, because its input ends.
+    It stays in this process's own session, so that it is not taken for an agent's orphan, and its working directory
+    is the root folder, so that it keeps no other folder in use. It ends when this process does, because its input
+    ends.
     """
 
     def __init__(self, argv: Sequence[str], env: Mapping[str, str]) -> None:
@@ -37,11 +38,11 @@ class Conversation:
         self._env = dict(env)
         self._lock = Lock()
         self._held = _Held()
-        # When nobody can ask it any more. In a cycle, `__del__` might come after that of the process.
+        # Runs once nothing refers to this object. In a cycle, `__del__` might run after that of the process.
         weakref.finalize(self, _end, self._held, FAREWELL_S).atexit = False
 
     def ask(self, question: bytes, *, is_whole: Callable[[bytes], bool]) -> bytes | None:
-        """What it answers up to where `is_whole`; None if it does not, after which it is ended."""
+        """Its answer, as soon as `is_whole`; None, and it is ended, if there is none."""
         with self._lock:
             try:
                 child = self._held.child = self._held.child or self._start()

@@ -31,7 +31,7 @@ def look(path: str) -> Spot | None:
     except OSError:
         return None
     try:
-        # Asked a hundred times a command: the kernel knows the way, `realpath` looks at each folder on it.
+        # Called a hundred times a command: the kernel resolves a path in one call, `realpath` takes one a folder.
         return Spot(os.readlink(f"{_OPENED}{opened}"), _kind(os.fstat(opened).st_mode))  # noqa: PTH115 - a string
     except OSError:
         return None
@@ -44,7 +44,7 @@ def _kind(mode: int) -> PathKind:
 
 
 def temporary_folders(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The folders for what nobody keeps, of the machine and of the environment."""
+    """The folders for temporary files, of the machine and of the environment."""
     own = (environ.get(name, "") for name in _TEMPORARY_VARIABLES)
     return (*TEMPORARY, *(folder for folder in own if folder.startswith("/")))
 
@@ -61,7 +61,7 @@ def ground_here(
 ) -> Ground:
     """The ground of a sandbox that is about a tree on this machine alone; its processes see `env`.
 
-    `environ` names the sockets to be out of reach. `needed` stays visible, as HOME and programs do.
+    `environ` names the sockets to put out of reach. `needed` stays visible, like HOME and programs.
     """
     home = env.get("HOME") or os.path.expanduser("~")  # noqa: PTH111 - a string is wanted
     return Ground(

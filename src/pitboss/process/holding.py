@@ -1,4 +1,4 @@
-"""Whether the sandbox that is asked for can be made on this machine; tried, not guessed (SPEC 13)."""
+"""Tries whether this machine can make the sandbox that the settings ask for (SPEC 13)."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _IN_KUBERNETES = "KUBERNETES_SERVICE_HOST"
 
 
 def require_sandbox(settings: SandboxSettings, environ: Mapping[str, str]) -> None:
-    """Raise StartError, with the line that mends it, if the sandbox that is asked for cannot be made."""
+    """Raise StartError, with the command that helps, if the configured sandbox cannot be made."""
     refused = refused_sandbox(settings, environ)
     if refused is not None:
         raise StartError(refused.message, hint=refused.hint)
 
 
 def refused_sandbox(settings: SandboxSettings, environ: Mapping[str, str]) -> Refusal | None:
-    """Why the sandbox that is asked for cannot be made; None if it can, or if none is asked for."""
+    """Why the configured sandbox cannot be made; None if it can, or if none is configured."""
     match settings.mode:
         case SandboxMode.OFF:
             return None

@@ -74,7 +74,7 @@ class Leaders:
             children = look()
             leaders, starting = self._live.copy(), self._starting.copy()
             self._changed.wait_for(lambda: starting.isdisjoint(self._starting))
-            # A leader that has gone meanwhile is no stranger, nor is whatever has its number by now.
+            # A leader that has ended meanwhile is not an orphan, nor is a process that has its pid by now.
             strangers = [pid for pid in children if pid not in leaders | self._live]
         for pid in strangers:
             facts = proctree.facts(pid)

@@ -58,7 +58,7 @@ class Clean:
 class Appender:
     """A file to which raw output is appended, created at once or, when `lazy`, with the first byte.
 
-    Without a path it discards everything. Missing run folders are created. Raises StorageError.
+    Without a path it discards everything. Missing folders of the run are created. Raises StorageError.
     """
 
     def __init__(self, path: str | None, *, lazy: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Finds programs on a PATH, without loading `shutil`, which takes longer than the search (SPEC 1.5)."""
+"""Finds programs on a PATH without `shutil`, which takes longer to load than the search (SPEC 1.5)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def installed(program: str, env: Mapping[str, str]) -> str:
 
 @cache
 def _found(program: str, path: str) -> str:
-    """The program found in the absolute entries; if none has it, its name, or a path that cannot exist."""
+    """The program found in the absolute entries of PATH; if none has it, its name, or a path that cannot exist."""
     entries = path.split(os.pathsep)
     absolute = [entry for entry in entries if entry.startswith("/")]
     nowhere = program if absolute == entries else os.path.join("/", program)  # noqa: PTH118

@@ -1,8 +1,8 @@
 """Starts a program while Python's other threads go on (SPEC 1.7).
 
-`subprocess` holds Python's lock until the system has loaded the program: on a busy machine that takes milliseconds,
-for which every session of a run would wait. The C library's `posix_spawn` starts it in the same way, and `ctypes`
-lets go of the lock meanwhile.
+`subprocess` holds the GIL until the system has loaded the program. On a busy machine that takes milliseconds, and
+every session of a run would wait. The C library's `posix_spawn` starts it in the same way, and `ctypes` releases the
+GIL meanwhile.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from pitboss.process.command import Command
 
 _ROOM = 1024
-"""Bytes for a structure of the C library: several times what any needs."""
+"""Bytes for a structure of the C library: several times as many as any needs."""
 
 _SET_OF_SIGNALS = 128
 _SETSID, _SETSIGDEF = 0x80, 0x04
 _RESTORED = (signal.SIGPIPE, signal.SIGXFSZ)
-"""The signals that Python ignores, and programs must not: `subprocess` sees to the same."""
+"""Signals that Python ignores and programs must not; `subprocess` resets them too."""
 
 _STANDARD = 3
 """Descriptors below this are a program's input, output and errors."""
@@ -62,7 +62,7 @@ class Child(Protocol):
         ...
 
     def poll(self) -> int | None:
-        """Look whether it has ended, and return its exit code if so."""
+        """Check whether it has ended, and return its exit code if so."""
         ...
 
 
@@ -70,14 +70,14 @@ def start(command: Command) -> Child:
     """Start a command in a process session of its own. Raises OSError, ValueError."""
     if not command.argv:
         raise ValueError("there is nothing to run")
-    # Alone, nobody waits for the lock, and `ctypes` takes a while to load.
+    # With a single thread nobody waits for the GIL, and `ctypes` takes a while to load.
     library = _library() if threading.active_count() > 1 and _is_plain(command) else None
     started = None if library is None else _start(library, command)
     return started or _start_slowly(command)
 
 
 def _start_slowly(command: Command) -> subprocess.Popen[bytes]:
-    """The same on any system; if it fails, it says where."""
+    """The same on any system; its errors say what failed."""
     stdin = subprocess.DEVNULL if command.stdin_fd is None else command.stdin_fd
     return subprocess.Popen(
         command.argv,
@@ -106,7 +106,7 @@ class _Spawned:
             try:
                 ended, status = os.waitpid(self.pid, os.WNOHANG)
             except ChildProcessError:
-                self.returncode = 0  # somebody else has been told how it ended
+                self.returncode = 0  # another wait has taken its exit code
             else:
                 self.returncode = os.waitstatus_to_exitcode(status) if ended else None
         return self.returncode
@@ -137,7 +137,7 @@ class _Pipes:
 
     @property
     def theirs(self) -> list[int]:
-        """The ends that are the child's."""
+        """The child's ends."""
         outputs = [pair[1] for pair in (self.stdout, self.stderr) if pair]
         return outputs if self.stdin is None else [self.stdin[0], *outputs]
 
@@ -152,7 +152,7 @@ class _Pipes:
         self.close(*self._open)
 
     def with_child(self, pid: int) -> _Spawned:
-        """The child, with our ends."""
+        """The child, with our ends of the pipes."""
         return _Spawned(
             pid,
             None if self.stdin is None else self.stdin[1],
@@ -181,7 +181,7 @@ def _start(library: _Library, command: Command) -> _Spawned | None:
 
 @cache
 def _library() -> _Library | None:
-    """The C library, if it has all that is needed."""
+    """The C library, if it has everything needed."""
     if not sys.platform.startswith("linux"):
         return None
     try:
@@ -255,7 +255,7 @@ class _Library:
 
 
 def _is_plain(command: Command) -> bool:
-    """Whether the C library needs nothing explained: a path to a program, and words that it would not cut short."""
+    """Whether the C library can start this as it is: a path to a program, and arguments without NUL bytes."""
     env = os.environ if command.env is None else command.env
     words = (*command.argv, command.cwd, *env, *env.values())
     return "/" in command.argv[0] and "=" not in "".join(env) and "\0" not in "".join(words)

@@ -36,7 +36,7 @@ CHUNK = 64 * 1024
 """Bytes read or written at a time: what a pipe holds."""
 
 CLOCK_SLACK_S = 2.0
-"""How far a process's start may seem to lie before what it was: some systems know it to the second."""
+"""How much too early a process's start time may appear: some systems round it to seconds."""
 
 BURY_S = 1.0
 SETTLE_S = 0.25
@@ -73,7 +73,7 @@ def begin(
 ) -> Supervisor | Exit:
     """Start `command` as `supervise` does; whoever gets the supervisor must call its `finish`.
 
-    Until then nobody reads what the command says, and its limits are not watched.
+    Until then nothing reads the command's output or watches its limits.
     """
     since = proctree.ticks(time.time() - CLOCK_SLACK_S)
     try:
@@ -212,7 +212,7 @@ class Supervisor:
         if self._gone_at is None:
             self._while_alive(now)
         elif self._close_at is None and self._sweep(now, self._gone_at):
-            # A stray that was slow to end may have left last words in the pipe.
+            # A stray that was slow to end may have left output in the pipe.
             self._close_at = max(self._gone_at + self._command.pipe_grace_s, now + POLL_S)
 
     def _over(self) -> bool:
@@ -268,12 +268,12 @@ class Supervisor:
         self._polite_until = now + self._command.polite_grace_s
 
     def _end_tree(self) -> None:
-        # A crowd keeps growing while it is asked politely.
+        # A process tree that has grown too large would keep growing during a polite request.
         grace_s = 0.0 if self.ended_by is EndedBy.CROWD else self._command.grace_s
         self._termination = proctree.Termination(self._tree, grace_s=grace_s, last=self._shells())
 
     def _shells(self) -> list[int]:
-        """The processes of a sandbox that stand before the program: with them, all of it would end at once."""
+        """The sandbox's processes before the program: ending them would end everything at once."""
         shells: list[int] = []
         inner = [self._child.pid]
         while inner and len(shells) < self._command.layers:

@@ -1,4 +1,4 @@
-"""The display of a run without a terminal: whoever started it sees the beginning, a file gets the rest (SPEC 10)."""
+"""The display of a run without a terminal: its starter sees the beginning, a file gets the rest (SPEC 10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's folders that hold ours: where the way to each of our files begins (SPEC 1.6).
+"""Keeps the user's folders that hold ours: every path to one of our files begins in one (SPEC 1.6).
 
 A folder that holds `.pitboss`, or git's own folder, which holds `pitboss`. Links on the way there are the user's and
 are followed; `anchor` holds on to such a folder, wherever its name leads later.

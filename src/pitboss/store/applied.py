@@ -1,4 +1,4 @@
-"""Which rescued work a person has applied: a file for each ref in `applied/` of the run directory (SPEC 8).
+"""Notes which rescued work a person has applied, by a file for each ref in `applied/` of the run directory (SPEC 8).
 
 The file is named as the ref is and holds the commit that was applied: a ref that has moved since counts as new.
 """

@@ -1,4 +1,4 @@
-"""Which session took which task: at most one of all runs of a repository, whatever becomes of its file (SPEC 10).
+"""Claims a queued task for one session among all runs of a repository, whatever becomes of its file (SPEC 10).
 
 A claim is a symbolic link that leads nowhere, `pitboss/tasks/ID` in git's common folder: making it is atomic, fails if
 the name is taken, and its target says whose it is. Claims are never removed. They are there because a file that was

@@ -8,6 +8,6 @@
     worker_places, remote_place               <-- messages -->      this machine as host, a clone's slot as place
     line: one session's end of it                               clones: repositories kept between sessions
 
-dask.distributed brings membership, transport and failure detection. No dask task exists, so there is none that it
-could run a second time.
+dask.distributed brings membership, transport and failure detection. pitboss uses no dask tasks, which dask might run
+a second time.
 """

@@ -1,4 +1,4 @@
-"""A worker's end of one session: does what the runner asks, on this machine, until it is released or lost (SPEC 14)."""
+"""A worker's end of one session: carries out the runner's calls until the session is released or lost (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 POLL_S = 1.0
 GRACE_S = 2.0
-"""Between TERM and KILL for the processes of a session that is lost: none may be left five seconds later."""
+"""Seconds between TERM and KILL for the processes of a lost session: none may be left five seconds later."""
 NOTHING = Parcel()
 
 
@@ -62,7 +62,7 @@ class Attending:
         self._halted: StopRequest | None = None
         self._lost = False
         self._sent: str | None = None
-        """The commit in which all that the session did went home, None if it did not or there is more by now."""
+        """The commit in which all of the session's work went home; None if it did not, or there is more by now."""
         self._calls = 0
         self.rescued: list[str] = []
         """The rescued commits that its answers named."""
@@ -89,14 +89,14 @@ class Attending:
             self.found_damage = gives_up = isinstance(call, say.Prepare) and self._is_damage(failed)
             answer = say.Failed(kind="storage" if gives_up else "git", text=str(failed))
         except StorageError as error:
-            gives_up = True  # a disk that is full, say: another worker may have room
+            gives_up = True  # such as a full disk: another worker may have room
             answer = say.Failed(kind="storage", text=error.message, hint=error.hint)
         except PitbossError as error:
             answer = say.Failed(kind="start", text=error.message, hint=error.hint)
         finally:
             parcel.close()
         if self._lost:
-            return  # what was cut short is no result; without an answer the runner counts the session as lost
+            return  # a call that was cut short has no result; without an answer the runner counts the session as lost
         self._wire.put(answer, beside)
         self._lost = gives_up
         if self.is_released:
@@ -197,7 +197,7 @@ class Attending:
         return say.AgentEnded(outcome=outcome)
 
     def _look(self, kind: str) -> StopRequest | None:
-        """Whether what runs has to end; meanwhile its files go home."""
+        """Whether the running process must end; its files go home on the way."""
         self._files.look(kind)
         if self._halted is None:
             try:
@@ -212,7 +212,7 @@ class Attending:
         return self._halted
 
     def _lose(self, *, politely: bool = False) -> None:
-        """Nobody waits for an answer any longer: end what runs."""
+        """The runner no longer waits for an answer: end the running process."""
         self._lost = True
         self._halted = StopRequest.ABORT
         if not politely:
@@ -266,14 +266,14 @@ class Attending:
     # The end
 
     def release(self) -> None:
-        """Free the slot: all that the session did is safe elsewhere, or in the refs of this clone."""
+        """Free the slot: all of the session's work is safe elsewhere, or in the refs of this clone."""
         if self._sent is not None:
             self._place.vacate(self._sent)
         self._try(self._place.release)
         self.is_released = True
 
     def keep_remains(self) -> tuple[str, ...]:
-        """The runner is gone: keep what the session did here, and free its slot. Raises GitFailed."""
+        """The runner is gone: keep the session's work here, and free its slot. Raises GitFailed."""
         self._sent = None
         self._try(self._place.rescue)
         tips = self._run.rescued(self._seq)
@@ -284,7 +284,7 @@ class Attending:
 def end_session(run_id: str, seq: int) -> None:
     """End all processes of a session, also of one that an earlier process of this worker began."""
     marks = {RUN_ID: run_id, SESSION_SEQ: str(seq)}
-    # Whatever the clock of the runner's machine says: it may be an hour off.
+    # By this machine's clock: the one of the runner's machine may be an hour off.
     proctree.end_tree(proctree.carrying(marks, since=0), grace_s=GRACE_S)
 
 

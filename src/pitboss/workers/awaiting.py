@@ -1,4 +1,4 @@
-"""Says what a run waits for while none of its workers can take a session (SPEC 8, 14)."""
+"""Explains what a run waits for while none of its workers can take a session (SPEC 8, 14)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ PAUSE_S = 2.0
 """Seconds that a run may be without a worker before screens say so."""
 
 NOBODY_S = 15.0
-"""Seconds after which it is worth a warning."""
+"""Seconds after which a warning is due."""
 
 
 class Awaiting:
-    """Looks at the workers for one run; only the loop's thread calls it. `warn` hears about a long wait, once."""
+    """Watches the workers for one run; only the loop's thread calls it. `warn` is called once for a long wait."""
 
     def __init__(
         self, emit: Observer, warn: Callable[[str], object], now: Callable[[], float] = time.monotonic
@@ -35,7 +35,7 @@ class Awaiting:
         self._said = ""
 
     def look(self, workers: Sequence[WorkerInfo], address: str, *, is_idle: bool) -> None:
-        """These are there; `is_idle`: none of them has a session, and none can take one."""
+        """These workers are connected; `is_idle`: none of them has a session, and none can take one."""
         self._look_for_any(workers, address)
         if not is_idle:
             self._idle_since = None

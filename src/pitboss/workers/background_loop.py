@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for dask: everything else in the runner blocks (SPEC 14)."""
+"""Runs an event loop for dask in a thread of its own: everything else in the runner blocks (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class BackgroundLoop:
         self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, T], *, timeout_s: float | None = None) -> T:
-        """Run a coroutine to its end and return what it does. Raises TimeoutError, and whatever it raises."""
+        """Run a coroutine to its end and return its result. Raises TimeoutError, and whatever it raises."""
         future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
             return future.result(timeout_s)
@@ -35,7 +35,7 @@ class BackgroundLoop:
         self._loop.call_soon_threadsafe(call, *args)
 
     def close(self) -> None:
-        """End the loop with all that still runs in it."""
+        """End the loop and everything that still runs in it."""
         asyncio.run_coroutine_threadsafe(self._end(), self._loop)
         self._thread.join(END_S)
         if not self._thread.is_alive():

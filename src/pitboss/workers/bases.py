@@ -1,4 +1,4 @@
-"""The commits that sessions of a run began from: what a worker has of them, known without asking git (SPEC 14)."""
+"""Remembers the commits that a run's sessions began from, to know without git which of them a worker has (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 MOST = 4096
-"""How many are remembered; the oldest are forgotten first."""
+"""How many to remember; the oldest are forgotten first."""
 
 
 class Bases:
@@ -32,6 +32,6 @@ class Bases:
         return commit in self._nth
 
     def is_within(self, commit: str, known: Iterable[str]) -> bool:
-        """Whether whoever has the `known` commits certainly has `commit`; False if it is not known."""
+        """Whether a repository with the `known` commits certainly has `commit`; False if unknown."""
         nth = self._nth.get(commit)
         return any(one == commit or (nth is not None and self._nth.get(one, -1) >= nth) for one in known)

@@ -1,6 +1,7 @@
-"""The attempts that a worker began, one durable file each: none of them is ever begun there again (SPEC 14).
+"""Notes the attempts that a worker began, one durable file each, so that none begins there again (SPEC 14).
 
-Of a run that has been quiet for long, one file is left: it says from which session on attempts may still begin.
+The notes of a run that has been quiet for long become one file, which says from which session on attempts may still
+begin.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class BegunAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stage(self) -> Stage:
-        """How far it has come; what is left of it is partial, as only the runner can say that it ended well."""
+        """How far it has come; what is left is partial, as only the runner knows whether it ended well."""
         if self.is_over:
             return Stage.OVER
         return Stage.BEGUN if self.left is None else Stage.PARTIAL
@@ -52,7 +53,7 @@ class BegunAttempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Threshold(msgspec.Struct, frozen=True, kw_only=True):
-    """What is left of the notes of a run: none of its sessions before `first` may begin, those after that may."""
+    """The rest of a run's notes: none of its sessions before `first` may begin."""
 
     first: int
 
@@ -64,7 +65,7 @@ class BegunAttempts:
         self._folder = folder
 
     def begin(self, attempt: BegunAttempt) -> bool:
-        """Note an attempt before anything of it happens; False if it was begun before. Raises StorageError."""
+        """Note an attempt before any part of it begins; False if it was begun before. Raises StorageError."""
         if attempt.seq < self._threshold(attempt.run_id):
             return False
         return write_new(self._folder / attempt.file, msgspec.json.encode(attempt))
@@ -87,7 +88,7 @@ class BegunAttempts:
     def fold(self, before: float) -> None:
         """Replace the notes of each run that has none since `before`, in epoch seconds, and whose attempts are over.
 
-        One file takes their place, by which none of them begins again. Raises StorageError, OSError.
+        One file takes their place, so that none of the attempts begins again. Raises StorageError, OSError.
         """
         held = {attempt.run_id for attempt in self.unfinished()}
         runs: dict[str, list[tuple[int, str]]] = {}
@@ -102,12 +103,12 @@ class BegunAttempts:
                     remove(self._folder / name)
 
     def _changed(self, name: str) -> float:
-        """When a note was written last, in epoch seconds."""
+        """When the latest note was written, in epoch seconds."""
         found = status(self._folder / name)
         return 0.0 if found is None else found.st_mtime
 
     def _threshold(self, run_id: str) -> int:
-        """The first session of a run that may begin; none, if what says so is damaged."""
+        """The first session of a run that may begin; none if the file that says so is damaged."""
         data = read_regular(self._threshold_file(run_id), _LIMIT)
         try:
             return 0 if data is None else from_json(data, Threshold).first

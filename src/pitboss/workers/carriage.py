@@ -1,4 +1,4 @@
-"""How commits travel between the runner and its workers: by the remote if there is one, else beside calls (SPEC 14)."""
+"""Moves commits between the runner and its workers: by the remote if there is one, else beside calls (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Carriage:
         return line.ask(call, answer, packed())[0]
 
     def collect(self, line: WorkerLine, seq: int, done: say.Committed, beside: Parcel) -> Parcel:
-        """What is still to be unpacked of what a worker committed; it is `beside`, or on the remote.
+        """The part of a worker's commits that is still to be unpacked; it is `beside`, or on the remote.
 
         Raises what `line.ask` raises.
         """
@@ -81,7 +81,7 @@ class Carriage:
         return line.ask(say.Send(commits=commits), say.Sent)[1]
 
     def mirror(self, seq: int | None = None) -> tuple[int, ...]:
-        """Fetch what a session of a lost worker, or any of the run, left on the remote: it is among the results then.
+        """Fetch what a session of a lost worker, or any of the run, left on the remote, and keep it as results.
 
         Returns the sessions. Raises GitFailed.
         """
@@ -97,7 +97,7 @@ class Carriage:
             keep_result(repo, self._run_id, name.seq, name.attempt, oid, partial=True)
 
     def forget(self, seq: int) -> None:
-        """The session has its record, and what it made is safe here: nothing of it is needed on the remote."""
+        """The session has its record, and its work is safe here: the remote no longer needs it."""
         with self._lock:
             refs = self._there.pop(seq, set())
         if self._depot is not None and refs:

@@ -1,4 +1,4 @@
-"""What a clone takes over of the runner's repository, so that a session commits there as at home (SPEC 14)."""
+"""Copies the runner's git settings and hooks to a clone, so that sessions commit there as at home (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ _LFS = {
     "filter.lfs.required": "false",
     "filter.lfs.smudge": "",
 }
-"""What Git LFS stores would stay on the worker: so files of it are pointers there, and new ones go into git."""
+"""Whatever Git LFS stores would stay on the worker, so its files are pointers there, and new ones go into git."""
 
 
 class CloneSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings by key, and the scripts of git's commit hooks by name."""
+    """Settings by key, and the commit hooks of git by name."""
 
     settings: dict[str, str] = {}
     hooks: dict[str, str] = {}
 
 
 def settings_of(repo: Repo) -> CloneSettings:
-    """What clones of a repository take over. Raises GitError.
+    """The settings and hooks that clones of a repository take over. Raises GitError.
 
     Hooks in a folder that is in git come with the commits; others are read, unless they are not text.
     """
@@ -72,7 +72,7 @@ def settings_of(repo: Repo) -> CloneSettings:
 
 
 def take_over(clone: Repo, found: CloneSettings) -> None:
-    """Have a clone take over what `settings_of` found. Raises GitError, StorageError."""
+    """Apply to a clone what `settings_of` found. Raises GitError, StorageError."""
     folder = clone.common_dir / "hooks"
     make_directory(folder)
     for name in COMMIT_HOOKS:
@@ -88,7 +88,7 @@ def take_over(clone: Repo, found: CloneSettings) -> None:
 
 
 def _setting(entry: str) -> tuple[str, str]:
-    """A key and its value; one that is given none is true for git."""
+    """A key and its value; git takes a key without a value as true."""
     key, given, value = entry.partition("\n")
     return key, value if given else "true"
 

@@ -1,4 +1,4 @@
-"""The clones of a worker: one for each repository it has worked for, kept from session to session (SPEC 14)."""
+"""Keeps a worker's clones, one for each repository that it has worked for (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ DAMAGED = "damaged"
 """The folder beside the clones with those that git could not read any longer."""
 
 IDLE_S = 300.0
-"""Seconds without a session after which nothing of a run is kept in memory, nor any git process."""
+"""Seconds without a session after which a run leaves memory, and its git processes end."""
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,200}")
 
@@ -77,7 +77,7 @@ class RunHere:
         self._held: str | None = None
         self._known: str | None = None
         self._lacking: set[str] = set()
-        """What was not here when git was asked: sessions that begin together need not each ask."""
+        """Commits that were missing when git was asked: sessions that begin together need not each ask."""
         self._asking = Lock()
         site = Site(
             repo=self.repo,
@@ -95,7 +95,7 @@ class RunHere:
         self.monitor = RepositoryMonitor(self._places, guard, self._hear, lambda: None)
 
     def _without_hooks_of_sessions(self) -> None:
-        """Git settings of the worker's user may name hooks in the tree: those are what sessions made of them."""
+        """The worker's user may have git settings that name hooks in the tree, where sessions may change them."""
         hooks = KeptHooks(self.repo, self.paths.root)
         if hooks.folder is not None:
             hooks.keep()
@@ -106,9 +106,9 @@ class RunHere:
         return self._places.at(session)
 
     def know(self, commit: str, *, is_new: bool) -> None:
-        """Have a commit on which sessions are based held by a ref: it is what the run branch was at.
+        """Hold a commit, on which sessions are based, by a ref: it was the tip of the run branch.
 
-        One that is not new is held already, by a later one that others are based on.
+        One that is not new is already held by a later one, on which other sessions are based.
         """
         if self._held is None or (is_new and commit != self._held):
             self._places.finished.delete_with(f"update refs/heads/{self.branch} {commit}")
@@ -127,7 +127,7 @@ class RunHere:
         return tuple(kept.oid for kept in rescue_refs.list_rescued(self.repo, self.paths.run_id, seq))
 
     def rest(self) -> None:
-        """No session of the run is here for now: end the git processes that are kept for it."""
+        """The run has no session here for now: end the git processes that are kept for it."""
         self._places.rest()
         self._refs.close()
 
@@ -248,7 +248,7 @@ class Clones:
         return RunHere(clone, begin.run_id, begin.config, self._private, copied_from)
 
     def rest(self, idle_s: float = IDLE_S) -> None:
-        """Forget the runs that nobody has used for so many seconds."""
+        """Forget runs that have not been used for so many seconds."""
         until = time.monotonic() - idle_s
         with self._changed:
             idle = [key for key, each in self._known.items() if not each.users and each.left_at <= until]
@@ -258,7 +258,7 @@ class Clones:
 
     @contextmanager
     def unused(self) -> Iterator[bool]:
-        """Whether nobody uses any clone; then nobody does before the body has ended either."""
+        """Whether no clone is in use; if so, none will be until the body has ended."""
         with self._changed:
             self._closed = not any(known.users for known in self._known.values())
             is_unused = self._closed
@@ -272,7 +272,7 @@ class Clones:
                 self._changed.notify_all()
 
     def _copied_from(self, name: str) -> Path | None:
-        """Where somebody put files for the working copies of a repository that git does not bring; None for nowhere."""
+        """The folder of files for a repository's working copies that git does not bring; None if there is none."""
         folder = self._folder.parent / COPY / name.rpartition("-")[0]
         return folder if folder.is_dir() else None
 

@@ -1,4 +1,4 @@
-"""The scheduler of a run's workers, its own or one that was there before, and who they are (SPEC 14)."""
+"""Connects a run to its workers, by a scheduler of its own or an existing one (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from pitboss.workers.roster import WorkerInfo
 
 POLL_S = 0.25
-"""Seconds between two looks at who is there."""
+"""Seconds between two looks at the list of workers."""
 
 POLL_SHARE = 0.01
-"""The most of a processor that such looks may take: each takes longer the more workers there are."""
+"""The largest share of a processor that such looks may take: more workers make each look longer."""
 
 LONGEST_POLL_S = 10.0
 """Seconds between two looks at most."""
@@ -79,7 +79,7 @@ class Cluster:
         self._silences = Silences()
         self._heartbeat: Heartbeat | None = None
         self.listener: Callable[[tuple[WorkerInfo, ...]], object] | None = None
-        """Hears who is there, again and again, in the event loop: it must not wait for anything."""
+        """Called with the list of workers, again and again, in the event loop: it must not block."""
         self._where = asked
         self._looked_at = float("-inf")
 
@@ -104,23 +104,23 @@ class Cluster:
         return self._where.address
 
     def workers(self) -> tuple[WorkerInfo, ...]:
-        """Who is there, as of a moment ago; nobody while the scheduler cannot be reached."""
+        """The workers as of a moment ago; none while the scheduler cannot be reached."""
         with self._lock:
             self._begin()
             self._start_again()
             return self._seen
 
     def find(self, name: str) -> WorkerInfo | None:
-        """The worker of that name, if it is there and answers."""
+        """The worker of that name, if it is connected and answers."""
         self.workers()
         return self._by_name.get(name)
 
     def connect(self, worker: WorkerInfo, lost_after_s: float, patience_s: float) -> Wire[FromWorker]:
-        """A connection to a worker for one session, which may take so long. Raises OSError, TimeoutError."""
+        """Connect to a worker for one session, within so many seconds. Raises OSError, TimeoutError."""
         return self._live().run(self._connect(worker, lost_after_s), timeout_s=patience_s)
 
     def close(self) -> None:
-        """Let the run's own workers leave, and its own scheduler with them."""
+        """Have the run's own workers and its own scheduler leave."""
         with self._lock:
             self._end()
 
@@ -183,7 +183,7 @@ class Cluster:
         self._processes.clear()
 
     def _own_cluster(self, loop: BackgroundLoop) -> Membership:
-        """Start the run's own scheduler. Everyone here can reach its port: it asks for the run's certificates."""
+        """Start the run's own scheduler. Any user of this machine can reach its port, so it asks for certificates."""
         tls = str(self._own_tls)
         self._scheduler = loop.run(_own_scheduler(tls), timeout_s=60.0)
         return msgspec.structs.replace(self._asked, address=self._scheduler.address, tls=tls)
@@ -214,11 +214,11 @@ class Cluster:
         argv = [sys.executable, "-m", "pitboss", "worker", self._where.address, "--tls", str(self._where.tls)]
         argv += ["--name", name, "--dir", str(folder), "--slots", "1", "--leave-with-scheduler"]
         with (self._folder / f"{name}.log").open("ab") as log:
-            # In the runner's own process session: in another, it would pass for an orphan of whatever command is ended.
+            # In the runner's own process session: in another one, the end of any command would end it as an orphan.
             return subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
     async def _watch(self) -> None:
-        """Look who is there, again and again; nobody, while the scheduler does not answer."""
+        """Keep the list of workers up to date; it is empty while the scheduler does not answer."""
         while True:
             began = time.thread_time()
             try:
@@ -226,7 +226,7 @@ class Cluster:
                 self._learn(self._silences.judged(self._roster.members(identity), time.monotonic()))
             except (OSError, TimeoutError):
                 self._learn(())
-            except RuntimeError:  # no more threads, say: what was seen stands, and the next look tries again
+            except RuntimeError:  # such as no more threads: keep the last list, and look again
                 pass
             await asyncio.sleep(poll_pause_s(time.thread_time() - began))
 
@@ -266,7 +266,7 @@ def allow_open_files() -> None:
 
 
 def poll_pause_s(took_s: float) -> float:
-    """Seconds until the next look at who is there, after one that took so much processor time."""
+    """Seconds until the next look, after one that took so much processor time."""
     return min(LONGEST_POLL_S, max(POLL_S, took_s / POLL_SHARE))
 
 

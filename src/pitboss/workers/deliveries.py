@@ -1,4 +1,4 @@
-"""Who gets the whole history, and when: each worker once, also if several sessions begin there together (SPEC 14)."""
+"""Delivers the whole history to each worker once, even if several sessions begin there together (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -40,6 +40,6 @@ class Deliveries:
             gate = self._gates.setdefault(worker, Lock())
         with gate:
             last = self._last.get(worker)
-            # What was delivered before it was asked, it no longer has.
+            # The worker no longer has what was delivered before it was asked.
             yield (last.commit,) if last is not None and last.at > asked_at else ()
             self._last[worker] = _Delivered(commit, time.monotonic())

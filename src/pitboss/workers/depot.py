@@ -1,8 +1,7 @@
-"""`[workers] remote`: where a run's commits lie between the runner and its workers, and what to do without (SPEC 14).
+"""`[workers] remote`, a repository in which the runner and its workers exchange commits (SPEC 14).
 
-Under `refs/pitboss/base/RUN` are the commits that sessions begin from, under `refs/pitboss/result/RUN` what they
-made of them. Whatever fails, nothing depends on it: commits then travel through the connection, and the remote is
-tried again after a while.
+`refs/pitboss/base/RUN` has the commits that sessions begin from, `refs/pitboss/result/RUN` the ones that they made.
+Nothing depends on the remote: if it fails, commits travel through the connection, and it is tried again later.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from pitboss.landing.refs import ResultName
 
 REST_S = 60.0
-"""Seconds for which a remote that failed is left alone: each try may last until it counts as silent."""
+"""Seconds for which a remote that failed is left alone: each try may take until its time-out."""
 
 FETCHED_AT_ONCE = 100
 DELETED_AT_ONCE = 50
@@ -63,10 +62,10 @@ class Depot:
         """Fetch a commit that a ref there reaches; False if that fails."""
         return self._fetch([ref], [commit])
 
-    # What they made of it
+    # Commits that sessions made
 
     def leave(self, seq: int, attempt: int, whole: str | None, others: Sequence[str]) -> tuple[str, ...]:
-        """Put what a session made there; returns the refs, none if that fails.
+        """Push a session's commits; returns the refs, none if that fails.
 
         `whole` is its commit, `others` are kept beside it.
         """
@@ -76,7 +75,7 @@ class Depot:
         return tuple(refs) if refs and self._attempt(lambda: self._remote.push(refs)) else ()
 
     def collect(self, refs: Collection[str], commits: Collection[str]) -> bool:
-        """Fetch what a session made; False if not all of the commits came."""
+        """Fetch a session's commits; False if some did not come."""
         return self._fetch(refs, commits)
 
     def find(self, seq: int | None = None) -> Mapping[str, tuple[ResultName, str]]:
@@ -96,7 +95,7 @@ class Depot:
     # The end
 
     def forget(self, refs: Collection[str]) -> None:
-        """What these refs name is safe at home: delete them there, sooner or later."""
+        """The commits of these refs are safe at home: delete the refs there, sooner or later."""
         with self._lock:
             self._done_with += refs
             is_due = len(self._done_with) >= DELETED_AT_ONCE
@@ -104,7 +103,7 @@ class Depot:
             self.flush()
 
     def flush(self) -> None:
-        """Delete now whatever `forget` was given."""
+        """Delete now all refs that `forget` was given."""
         with self._lock:
             due, self._done_with = self._done_with, []
         if due:
@@ -146,7 +145,7 @@ class Depot:
 
 
 def _why(error: GitError | OSError) -> str:
-    """What went wrong; of a push, why the ref was refused rather than that one was."""
+    """What went wrong; for a push, the reason why the ref was refused."""
     if not isinstance(error, GitError):
         return str(error)
     refused = (line.strip(" !") for line in error.stderr.splitlines() if "rejected]" in line)

@@ -1,4 +1,4 @@
-"""The runner's side of all its workers: who takes a session, and how it gets there and back (SPEC 14)."""
+"""Sends sessions to workers, and brings their work back (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ NOTES_LIMIT = 16 * 1024 * 1024
 LOOK_S = 0.2
 CONNECT_S = 10.0
 FETCH_S = 2.0
-"""Seconds that a worker may take to accept a connection: one that was lost is asked again and again."""
+"""Seconds that a worker may take to accept a connection: a lost one is tried again and again."""
 
 HURRIED_S = 3.0
-"""Seconds that a lost worker may take to come back while somebody waits for the run to end."""
+"""Seconds that a lost worker may take to come back while a user waits for the run to end."""
 
 OWN_START_S = 30.0
 """Seconds that a worker of the run's own may take to be back after it was killed, on a busy machine."""
 
 REST_S = 60.0
-"""Seconds for which a worker that gave a session up gets no other: its disk may still be too small."""
+"""Seconds for which a worker that gave up a session gets no other: its disk may still be too full."""
 
 
 class Dispatch:
@@ -130,13 +130,13 @@ class Dispatch:
             self._seats.leave(int((session.worktree or "-0").rpartition("-")[2]))
 
     def over(self, session: Assignment) -> None:
-        """The session has its record: what is left of it on its worker is fetched as late work from now on."""
+        """The session has its record: from now on, what is left on its worker is fetched as late work."""
         self._reserved.discard(session.seq)
 
     def close(self) -> None:
-        """No more sessions will run: fetch what there is of earlier ones.
+        """No more sessions will run: fetch what earlier ones left.
 
-        The run's own workers are waited for: nobody else ever starts them again.
+        Wait for the run's own workers, which nothing else will ever start again.
         """
         deadline = time.monotonic() + (OWN_START_S if self._cluster.local else 0.0)
         while self._missed - {worker.name for worker in self._cluster.workers()}:
@@ -180,7 +180,7 @@ class Dispatch:
         attempt: int,
         take: Callable[[Sequence[str], Parcel], tuple[str, ...]],
     ) -> tuple[str, ...] | None:
-        """Have `take` keep what a session left on its worker, and return what it returns; None if that stays away."""
+        """Have `take` keep what a session left on its worker, and return its result; None if the worker stays away."""
         name, what = session.host or "", WorkLeft(self.run_id, session.seq, attempt, take)
         while True:
             with suppress(HostLost):
@@ -216,7 +216,7 @@ class Dispatch:
         return time.monotonic() < until
 
     def lost(self, name: str) -> None:
-        """A worker was lost with a session: it has `lost_after_s` to come back with what is left."""
+        """A worker was lost during a session: it has `lost_after_s` seconds to come back with what is left."""
         self._back_until[name] = time.monotonic() + self._patience_s
         with self._lock:
             self._seats.shun(name)

@@ -1,4 +1,4 @@
-"""Whether the extra `workers` is installed, and what makes dask quiet (SPEC 14)."""
+"""Imports dask if the extra `workers` is installed, and keeps it quiet (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _QUIET = {
     "distributed.admin.tick.limit": "1h",
     "distributed.admin.system-monitor.interval": "5s",
 }
-"""What matters is said by pitboss; and dask would look at itself fifty times a second, for tasks that it never gets."""
+"""pitboss reports what matters; and dask would check itself fifty times a second, for tasks that it never gets."""
 
 
 def quiet_dask() -> None:
-    """Have dask say nothing by itself, and seldom look at itself."""
+    """Have dask print nothing, and seldom check itself."""
     import dask
 
     dask.config.set(_QUIET)

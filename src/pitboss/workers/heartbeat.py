@@ -1,6 +1,6 @@
-"""The beats of all connections of a process: those that are due together are sent in one go (SPEC 14).
+"""Sends the beats of all connections of a process, several in one go if they are due together (SPEC 14).
 
-To wake up costs more than to send a few beats more, and what is sent at one moment is answered at one moment.
+Waking up costs more than sending a few more beats, and beats that are sent together are answered together.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     import asyncio
 
 GATHERED = 0.1
-"""The part of a beat's time by which it may be early, or a loss be noticed late, to share a pass with others."""
+"""The share of the time between beats by which one may be early, or a loss noticed late, to be handled with others."""
 
 
 class Beating(Protocol):
-    """What beats: a connection."""
+    """A connection that beats."""
 
     @property
     def beat_s(self) -> float:
@@ -29,7 +29,7 @@ class Beating(Protocol):
 
 
 class Heartbeat:
-    """Calls what beats when it is due; only the thread of the event loop uses it."""
+    """Calls connections when their beat is due; only the thread of the event loop uses it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -38,12 +38,12 @@ class Heartbeat:
         self._due = float("inf")
 
     def add(self, what: Beating) -> None:
-        """It has been heard just now."""
+        """The other side has just been heard."""
         self._beating[id(what)] = what
         self._plan(time.monotonic() + what.beat_s)
 
     def remove(self, what: Beating) -> None:
-        """It beats no longer."""
+        """It no longer beats."""
         self._beating.pop(id(what), None)
         if not self._beating and self._timer is not None:
             self._timer.cancel()

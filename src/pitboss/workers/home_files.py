@@ -1,4 +1,4 @@
-"""A session's files as they come home from its worker: transcripts, summary, notes, usage, skip file (SPEC 14)."""
+"""Writes a session's files as they come home from its worker: transcripts, summary, notes, usage, skip (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HomeFiles:
         self._seq = seq
 
     def take(self, said: FromWorker, data: bytes) -> bool:
-        """Put away what was said if it is about a file; False if it is not. Raises StorageError."""
+        """Write down a message if it is about a file; False if it is not. Raises StorageError."""
         match said:
             case Grown(kind=kind):
                 with Appender(str(self._paths.transcript(self._seq, kind))) as file:

@@ -1,4 +1,4 @@
-"""What sessions left on workers that came back after the sessions had their records: fetched, rescued (SPEC 14)."""
+"""Fetches and rescues what sessions left on workers that came back after the sessions had their records (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LateWork:
         self._others: set[_Piece] = set()
 
     def look(self, workers: Iterable[WorkerInfo], in_flight: Collection[int]) -> None:
-        """Fetch what is there, but nothing of sessions `in_flight`: they see to that themselves."""
+        """Fetch what workers hold, but not of sessions `in_flight`, which fetch it themselves."""
         for worker in workers:
             for run_id, left in (worker.facts.remains if worker.facts else {}).items():
                 for seq, attempt in left:
@@ -62,7 +62,7 @@ class LateWork:
                         self._ask(_Piece(worker.name, run_id, seq, attempt))
 
     def close(self) -> None:
-        """Wait for what is on its way, though not for long."""
+        """Wait a short time for pieces that are on their way."""
         deadline = time.monotonic() + CLOSING_S
         for thread in list(self._asked.values()):
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -78,7 +78,7 @@ class LateWork:
         thread.start()
 
     def _may_be_ours(self, piece: _Piece) -> bool:
-        """Whether it is of a run of this working tree: a scheduler may have workers for many repositories."""
+        """Whether it belongs to a run of this working tree: a scheduler may have workers for many repositories."""
         if piece.run_id not in self._ours:
             self._ours[piece.run_id] = piece.run_id in names_in(runs_dir(self._home.paths.repo))
         return self._ours[piece.run_id] and piece not in self._others

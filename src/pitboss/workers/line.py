@@ -1,4 +1,4 @@
-"""The runner's end of one session's connection: calls the worker and hears its news (SPEC 14)."""
+"""The runner's end of one session's connection: calls the worker and takes in its news (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from pitboss.workers.wire import Wire
 
 LOOK_S = 0.1
-"""Seconds between two looks whether somebody wants the call to end, unless that would be announced."""
+"""Seconds between two checks whether the call must end, unless a stop announces itself."""
 
 LONGEST_S = 3600.0
-"""Seconds for which nothing need be looked at."""
+"""Seconds for which no check is needed."""
 
 LOOKS_A_SECOND = 100
-"""How many looks all sessions in flight take together: with more than ten of them each looks less often."""
+"""How many checks a second all sessions in flight make together: with more than ten sessions each checks less often."""
 
 A = TypeVar("A", bound=Message)
 
 
 def look_s(in_flight: int) -> float:
-    """Seconds between two looks of one session, among so many in flight."""
+    """Seconds between two checks of one session, among so many in flight."""
     return max(LOOK_S, in_flight / LOOKS_A_SECOND)
 
 
@@ -95,7 +95,7 @@ class WorkerLine:
                     self._wire.put(Halt(nth=self._calls, why=why))
 
     def say(self, message: Message) -> None:
-        """Say something that nobody answers."""
+        """Send a message that has no answer."""
         self._wire.put(message)
 
     def hang_up(self) -> None:
@@ -152,7 +152,7 @@ class _Hearing:
             return LONGEST_S
         if not isinstance(self._stop, AnnouncedStop):
             return rest_s()
-        # It may have called before it was listened to.
+        # It may have called before anyone listened.
         return max(LOOK_S, min(self._stop.due_s(), LONGEST_S)) if self._asked else LOOK_S
 
     def hear(self, said: FromWorker) -> None:

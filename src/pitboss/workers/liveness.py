@@ -1,4 +1,4 @@
-"""Whether a worker stands still: what it shares with its guardian, which then ends it and its agents (SPEC 14)."""
+"""Tells a worker's guardian when the worker hangs, so that it ends the worker and its agents (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import time
 from pitboss.core.leases import is_lost
 
 LOOK_S = 1.0
-"""Seconds between two looks of the guardian. One alone decides nothing: a machine that was asleep has just woken."""
+"""Seconds between two looks of the guardian. One look decides nothing: the machine may just have woken up."""
 
 _LAYOUT = struct.Struct("dd")
 
 
 class Liveness:
-    """When the worker last beat, and how long its sessions allow it to be silent; made before the two part."""
+    """When the worker last beat, and how long its sessions allow it to be silent; made before the fork."""
 
     def __init__(self) -> None:
         self._shared = mmap.mmap(-1, _LAYOUT.size)
@@ -24,11 +24,11 @@ class Liveness:
         self._was_lost = False
 
     def beat(self, patience_s: float | None) -> None:
-        """In the worker: it is well; None if it may be silent for as long as it likes."""
+        """In the worker: it is alive; None if it may be silent for any time."""
         _LAYOUT.pack_into(self._shared, 0, time.monotonic(), patience_s or float("inf"))
 
     def rest(self) -> None:
-        """There is no worker to be heard."""
+        """There is no worker at the moment."""
         _LAYOUT.pack_into(self._shared, 0, 0.0, float("inf"))
 
     def is_lost(self) -> bool:

@@ -1,7 +1,8 @@
-"""What runner and worker say to each other about one session: values, each with bytes beside it perhaps (SPEC 14).
+"""The messages between runner and worker about one session: values, some with bytes beside them (SPEC 14).
 
 The runner says who the session is (`Begin`), then makes one call after another. A worker answers each call once;
-meanwhile it sends news. Both send a `Beat` now and then: whoever hears nothing for `lost_after_s` gives the other up.
+meanwhile it sends news. Both send a `Beat` now and then: a side that hears nothing for `lost_after_s` seconds gives
+the other up.
 """
 
 from __future__ import annotations
@@ -18,18 +19,18 @@ from pitboss.typed import from_json
 from pitboss.workers.clone_settings import CloneSettings
 
 VERSION = 3
-"""Of these messages."""
+"""The version of these messages."""
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True, forbid_unknown_fields=True):
-    """Anything that is said."""
+    """Any message."""
 
 
-# What the runner says
+# Messages of the runner
 
 
 class Begin(Message, frozen=True, kw_only=True):
-    """A session is to begin, once and for all; beside it, its notes.
+    """Begin a session, which happens only once; beside it, its notes.
 
     `repository` is what the worker calls its clone, `object_format` that of the runner's repository.
     """
@@ -135,7 +136,7 @@ class Halt(Message, frozen=True, kw_only=True):
     why: StopRequest
 
 
-# What a worker says
+# Messages of a worker
 
 
 class Begun(Message, frozen=True, kw_only=True):
@@ -168,11 +169,11 @@ class Provisioning(Message, frozen=True, kw_only=True):
 
 
 class Sent(Message, frozen=True, kw_only=True):
-    """Here they are."""
+    """The commits, beside this."""
 
 
 class Done(Message, frozen=True, kw_only=True):
-    """That is done."""
+    """The call is done."""
 
 
 class AgentEnded(Message, frozen=True, kw_only=True):
@@ -269,7 +270,7 @@ class SkipAsked(Message, frozen=True, kw_only=True):
 
 
 class Beat(Message, frozen=True, kw_only=True):
-    """Still there."""
+    """A sign of life."""
 
 
 class CargoPiece(Message, frozen=True, kw_only=True):

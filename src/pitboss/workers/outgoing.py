@@ -1,4 +1,4 @@
-"""What a session's processes write on a worker, on its way to the runner: piece by piece, and bounded (SPEC 14)."""
+"""Sends what a session's processes write on a worker to the runner, piece by piece and in bounded memory (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 PIECE = 256 * 1024
 PIECES = 16
-"""How many pieces go home at one look, at most."""
+"""The most pieces to send at one look."""
 
 LOOK_S = 0.2
 """Seconds between two looks at the files."""
 
 LIMIT = 16 * 1024 * 1024
-"""Bytes; anything larger is no agent's note."""
+"""Bytes; anything larger is not a note by an agent."""
 
 
 class Outgoing:
@@ -42,11 +42,11 @@ class Outgoing:
         self._next_look = 0.0
 
     def given(self, notes: bytes) -> None:
-        """Note what the runner's notes were, so that only changes go back."""
+        """Remember the runner's notes, so that only changes go back."""
         self._known["notes"] = notes
 
     def look(self, kind: str) -> None:
-        """Send what a transcript has grown by, unless that was done a moment ago or too much waits to be sent."""
+        """Send the new part of a transcript, unless that was done a moment ago or too much waits to be sent."""
         if (now := time.monotonic()) < self._next_look or self._wire.is_full:
             return
         self._next_look = now + LOOK_S

@@ -1,4 +1,4 @@
-"""What a worker has that sessions need: git, and agents, whose versions are asked beside everything else (SPEC 14)."""
+"""Finds what sessions need of a worker, git and agents, and asks for their versions in the background (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class ProgramsHere:
         )
 
     def _version(self, name: str, path: str, *, asking: bool) -> str | None:
-        """What the program at `path` says of itself; it is asked once, and again when it has been replaced."""
+        """The version that the program at `path` reports; asked for once, and again after an update."""
         try:
             program = (name, path, os.stat(path).st_mtime_ns)  # noqa: PTH116
         except OSError:

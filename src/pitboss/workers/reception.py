@@ -1,4 +1,4 @@
-"""Where a worker hears its runners: a listener of its own, so that sessions outlive the scheduler (SPEC 14).
+"""A worker's own listener for its runners, so that sessions outlive the scheduler (SPEC 14).
 
 Dask closes every connection of a worker whose scheduler has gone, and makes a new worker when that is back.
 """
@@ -25,7 +25,7 @@ class Reception:
     """Accepts a connection for each session, as long as the process lives."""
 
     def __init__(self, attend: Callable[[Wire[FromRunner]], object], folder: Path) -> None:
-        """`attend` gets each connection; it must not wait for anything. What is large lands in `folder`."""
+        """`attend` gets each connection; it must not wait for anything. Large parcels are written to `folder`."""
         self._folder = folder
         self._attend = attend
         self._listener: Any = None

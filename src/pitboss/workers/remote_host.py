@@ -1,4 +1,4 @@
-"""A worker as the host of one session: what the engine asks of it goes to the worker, call by call (SPEC 14)."""
+"""A worker as the host of one session: passes the engine's calls on to the worker (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class RemoteHost:
         try:
             ended, _ = self._line().ask(say.RunAgent(order=order), say.AgentEnded, news=hear, stop=stop)
         except HostLost:
-            # Whether it began at all is not known either.
+            # It is not even known whether the agent began.
             outcome = self.bill_agent(order, started=True)
             return replace(outcome, status=SessionStatus.ABORTED, reason=lost_reason(self.name))
         return ended.outcome

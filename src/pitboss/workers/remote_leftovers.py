@@ -1,4 +1,4 @@
-"""What runs at rest left on `[workers] remote`: found, brought home, then deleted there (SPEC 11, 14).
+"""Finds what runs at rest left on `[workers] remote`, brings it home, then deletes it there (SPEC 11, 14).
 
 Others may use the same repository: only refs of runs that are asked about are touched, each only if it still names
 what was brought home.
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 Refs = dict[str, str]
-"""By name, what each names."""
+"""The refs by name, each with its object."""
 
 
 class RemoteLeftovers:
-    """What is on the remote at `url`, as of when this was made. Raises GitError if that cannot be reached."""
+    """What the remote at `url` had when this was made. Raises GitError if it cannot be reached."""
 
     def __init__(self, repo: Repo, url: str, *, quiet_s: float) -> None:
         self._repo = repo

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from pitboss.workers.line import WorkerLine
 
 ATTEMPT = 1
-"""A session is attempted once: a worker's loss makes another session of it."""
+"""A session is attempted once: if its worker is lost, another session takes over its turn."""
 
 
 class RemotePlace:
@@ -112,7 +112,7 @@ class RemotePlace:
         with self._losing():
             self.line().ask(say.Provisioned(), say.Done)
 
-    # What it did comes home
+    # Bringing its work home
 
     def look_ahead(self) -> None:
         """The tree is on the worker."""
@@ -190,7 +190,7 @@ class RemotePlace:
         try:
             return not self._try(lambda: self._repo.is_ancestor(tip, own))
         except GitFailed:
-            return False  # landing meets it again
+            return False  # landing will report the same trouble
 
     def _own(self) -> str | None:
         ahead = self._inner.ahead
@@ -231,7 +231,7 @@ class RemotePlace:
     # Rescue
 
     def rescue(self) -> Landing:
-        """Keep all of the session's work under rescue refs; of a lost worker's, what can be fetched from it."""
+        """Keep all of the session's work under rescue refs; if its worker is lost, the part that can be fetched."""
         if self._line is not None and not self._lost:
             try:
                 with self._losing():
@@ -239,7 +239,7 @@ class RemotePlace:
                 with closing(beside):
                     return replace(done.landing, rescue=self._taken(done.tips, beside, ""))
             except (HostLost, GitFailed):
-                self._hang_up()  # then it keeps what it has
+                self._hang_up()  # then it keeps its results
         if self._unasked:
             return Landing(retry=True)
         if self._is_home or self._found_at_home():

@@ -1,4 +1,4 @@
-"""What a run with workers, a worker, or whoever lists them needs before it may begin (SPEC 14)."""
+"""Checks what a run with workers, a worker, or a list of workers needs before it begins (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def require_workers(address: str, config: Config) -> None:
-    """Raise StartError if sessions could never reach the workers at `address`, or agents would get around a sandbox."""
+    """Raise StartError if sessions could never reach the workers at `address`, or agents could get around a sandbox."""
     where = parse_cluster(address)
     needed = ("distributed", "cryptography") if isinstance(where, LocalWorkers) else ("distributed",)
     missing = [name for name in needed if find_spec(name) is None]

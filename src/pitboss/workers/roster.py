@@ -1,4 +1,4 @@
-"""Who is there: the workers of a scheduler, which of them are fit, and which one takes the next session (SPEC 14)."""
+"""Keeps the list of a scheduler's workers: which are fit, and which one takes the next session (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from pitboss.core.config import Config
 
 SESSIONS = "pitboss"
-"""What a worker calls what it says of itself."""
+"""The key under which a worker reports on itself."""
 
 SILENT_S = 5.0
-"""Seconds without a heartbeat after which a worker gets no session."""
+"""Seconds without a heartbeat after which a worker gets no more sessions."""
 
 BEATS_S = 0.015
 """Further seconds for each worker: dask has them beat more slowly the more there are."""
 
 LEAST_FREE = 16 * 1024 * 1024
-"""Bytes without which no session could be committed."""
+"""Bytes that a disk must have free for a session to commit."""
 
 
 class AgentFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ def agents_shown(agents: Mapping[str, AgentFacts]) -> str:
 
 
 class WorkerFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker says of itself; by run, `seqs` are its sessions in flight, `remains` what it holds of others.
+    """A worker's report on itself; by run, `seqs` are its sessions in flight, `remains` what it holds of others.
 
     `port` is where it takes sessions, `engine` its version of dask. One that `leaves` ends once its sessions have.
     `free` is how many bytes of its disk are free; `unkept` says that it could not keep what a session left;
@@ -113,7 +113,7 @@ def needed_agents(agents: Iterable[str], config: Config) -> tuple[str, ...]:
 
 
 class Roster:
-    """The workers that a scheduler has had, read again only when they say something else than before.
+    """The workers that a scheduler has had; their reports are parsed again only when they have changed.
 
     `needed` are agents that each must have.
     """
@@ -123,7 +123,7 @@ class Roster:
         self._read: dict[str, tuple[Any, WorkerInfo]] = {}
 
     def members(self, identity: Mapping[str, Any]) -> tuple[WorkerInfo, ...]:
-        """The workers in what a dask scheduler says of itself, by name."""
+        """The workers in a dask scheduler's report, by name."""
         before = self._read
         self._read = {
             address: (
@@ -145,7 +145,7 @@ class Roster:
 
 
 def workers_of(identity: Mapping[str, Any], needed: Collection[str] = ()) -> tuple[WorkerInfo, ...]:
-    """The workers in what a dask scheduler says of itself, once; `needed` are agents that each must have."""
+    """The workers in a single report of a dask scheduler; `needed` are agents that each must have."""
     return Roster(needed).members(identity)
 
 
@@ -178,7 +178,7 @@ def _name(address: str, known: Mapping[str, Any]) -> str:
 
 
 def _differs(facts: WorkerFacts | None) -> str | None:
-    """Why it cannot be spoken to, if it cannot."""
+    """Why pitboss cannot talk to it, if it cannot."""
     if facts is None:
         return "it is not a pitboss worker: `pitboss worker ADDRESS` starts one"
     if facts.version != __version__ or facts.messages != VERSION:
@@ -201,7 +201,7 @@ def _lacks(facts: WorkerFacts, needed: Collection[str]) -> str | None:
 
 
 class Silences:
-    """Who has been silent: by when a worker was heard last, not by clocks, which may differ from machine to machine."""
+    """Finds workers that have been silent, by when each was last heard here: clocks differ between machines."""
 
     def __init__(self) -> None:
         self._heard: dict[str, tuple[float, float]] = {}
@@ -259,22 +259,22 @@ class Seats:
         return None if worker is None else (worker, self._free(worker)[0])
 
     def take(self, number: int) -> None:
-        """A session gets that slot."""
+        """Give that slot to a session."""
         self._taken.add(number)
         self._move(self._owners.get(number))
 
     def leave(self, number: int) -> None:
-        """The slot is free again."""
+        """Free the slot."""
         self._taken.discard(number)
         self._move(self._owners.get(number))
 
     def shun(self, name: str) -> None:
-        """The worker was lost with a session: others are asked first from now on."""
+        """The worker was lost during a session: from now on others come first."""
         self._shunned.add(name)
         self._move(name)
 
     def _line_up(self, workers: Iterable[WorkerInfo]) -> None:
-        """Rank all workers; after that only those change their rank whose slots are taken or left."""
+        """Rank all workers; after that, only workers whose slots are taken or freed change their rank."""
         self._workers, self._ranks, self._rank_of = workers, {}, {}
         for worker in workers:
             self._rank(worker)

@@ -1,4 +1,4 @@
-"""What sessions on workers need of the runner's machine, and what they left elsewhere (SPEC 14)."""
+"""The runner's side of sessions on workers: what they need of this machine, and what they left on theirs (SPEC 14)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a worker's disk need not keep: working copies and clones of runs that are over, never work (SPEC 14)."""
+"""Removes working copies and clones of runs that are over from a worker's disk, but never work (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RUN_IDLE_S = 24 * 3600.0
-"""Seconds after which the working copies of a run go: it has ended, or makes new ones."""
+"""Seconds after which a run's working copies are removed: it has ended, or makes new ones."""
 
 CLONE_IDLE_S = 30 * 24 * 3600.0
-"""Seconds after which a clone goes for which no session came."""
+"""Seconds without a session after which a clone is removed."""
 
 LOW = 0.1
-"""The share of the disk below which clones do not wait for so long: each goes that no recent run used."""
+"""Below this share of free disk, every clone that no recent run used is removed at once."""
 
 
 def tidy_worker(folder: Path, now: float | None = None) -> None:
@@ -48,7 +48,7 @@ def tidy_worker(folder: Path, now: float | None = None) -> None:
         unused = now - used > patience_s and not names_in(runs_dir(clone.root))
         if unused and not rescue_refs.list_rescued(clone):
             remove_tree(clone.root)
-    begun.fold(now - RUN_IDLE_S)  # last: the notes say what of a run is at home
+    begun.fold(now - RUN_IDLE_S)  # last: the notes say which work is at home
 
 
 def tidy_local(folders: Iterable[Path], repo: Repo) -> None:
@@ -121,4 +121,4 @@ def _clones(folder: Path) -> Iterator[Repo]:
             try:
                 yield Repo.discover(folder / "repositories" / name, purpose="tidying a clone")
             except PitbossError:
-                continue  # damaged: whoever opens it for a session says so
+                continue  # damaged: opening it for a session will report that

@@ -1,4 +1,4 @@
-"""Why a scheduler cannot be reached, in words: dask speaks of a time-out, and hides the cause behind it (SPEC 14)."""
+"""Explains why a scheduler cannot be reached: dask reports a time-out, and hides the cause behind it (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _known(cause: BaseException) -> str | None:
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """What led to an error, itself first."""
+    """An error and the errors that caused it, itself first."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))

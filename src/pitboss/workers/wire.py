@@ -1,8 +1,8 @@
 """One end of the connection of one session: sends in order, receives into a queue, and beats (SPEC 14).
 
 Both the runner and the worker use it, each with its own messages. Its coroutines run in an event loop; the thread of
-the session puts and takes, and waits. What travels beside a message goes in pieces if it is large, of which only a
-few are on their way at a time, and onto the disk as it arrives: memory holds a few pieces, whatever its size.
+the session puts and takes, and waits. A large parcel beside a message travels in pieces, a few at a time, and goes
+to disk as it arrives, so that memory holds only a few pieces, whatever its size.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BEATS = 6
-"""How many of them fit into the time after which the other side is given up."""
+"""How many beats fit into the time after which the other side is given up."""
 
 LONGEST_BEAT_S = 10.0
 BEAT = encoded(Beat())
 FULL = 64
-"""Messages that may wait to be sent, or to be taken, before whoever can wait does."""
+"""Messages that may wait to be sent, or to be taken, before senders that can wait do so."""
 
 PAUSE_S = 0.01
-"""Seconds between two looks whether there is room again."""
+"""Seconds between two checks whether there is room again."""
 
 PIECE = 512 * 1024
 WINDOW = 8
@@ -48,7 +48,7 @@ class Closed(Exception):
 class Wire(Generic[M]):
     """One end of a connection; `decode` reads what the other side says. `comm` is a connection of dask.
 
-    What is large lands in `folder`. Connections that share a `heartbeat` beat together.
+    Large parcels are written to `folder`. Connections that share a `heartbeat` beat together.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Wire(Generic[M]):
 
     @property
     def is_full(self) -> bool:
-        """Whether so much waits to be sent that whoever can should wait."""
+        """Whether so much waits to be sent that senders that can wait should."""
         return self._out.qsize() >= FULL
 
     @property
@@ -126,7 +126,7 @@ class Wire(Generic[M]):
             head, body = await self._comm.read()
             self._heard = time.monotonic()
             match said := self._decode(bytes(head)):
-                case Beat():  # to answer it now costs the other side least: it hears many at this moment
+                case Beat():  # an answer now costs the other side least: it is taking in many at this moment
                     self._beat(self._heard, self.beat_s / 2)
                 case PieceTaken():
                     self._window.release()
@@ -207,7 +207,7 @@ class Wire(Generic[M]):
         return found
 
     def nudge(self) -> None:
-        """Have `take` return early, in any thread; once for all who ask for that before it does."""
+        """Have `take` return early; call this in any thread. Several calls before it returns count as one."""
         if not self._nudged:
             self._nudged = True
             self._in.put(())

@@ -1,4 +1,4 @@
-"""All that a worker does for its runners: begins each attempt once, attends to it, keeps what is left (SPEC 14)."""
+"""Serves a worker's runners: begins each attempt once, attends to it, keeps what is left (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 FIRST_WORD_S = 30.0
 LEAVING_S = 20.0
-"""Seconds that all sessions together may take to keep what they did when this worker leaves."""
+"""Seconds that all sessions together may take to keep their work when this worker leaves."""
 SLOT_S = 20.0
 """Seconds that a session may take to leave its slot to the next."""
 
 TIDY_S = 3600.0
-"""Seconds between two looks whether something on the disk can go, while no session is there."""
+"""Seconds between two looks for removable files on the disk, while no session is here."""
 
 
 class WorkerDesk:
@@ -63,7 +63,7 @@ class WorkerDesk:
         self._complaints: set[str] = set()
         """What it has said already of what it cannot keep: it tries again every few seconds."""
         self.leaves = False
-        """Whether no run should send it another session; one that is on its way is attended to."""
+        """Whether runs should send it no more sessions; it still takes one that is on its way."""
         self.unkept = False
         """Whether it could not keep what a session left; it begins no other before it can."""
         self.finished = 0
@@ -86,12 +86,12 @@ class WorkerDesk:
             return min((begin.lost_after_s for begin, _ in self._attending.values()), default=None)
 
     def settle(self) -> None:
-        """Keep what sessions left here whose process was killed, and tidy, before anything else begins."""
+        """Keep what killed sessions left here, and tidy, before anything else begins."""
         self._settle_all()
         self._tidy()
 
     def rest(self) -> None:
-        """End what runs that are quiet keep running; tidy now and then, while no session is there."""
+        """End git processes of quiet runs; tidy now and then, while no session is here."""
         self._clones.rest()
         if time.monotonic() >= self._tidy_at:
             with self._clones.unused() as unused:
@@ -133,7 +133,7 @@ class WorkerDesk:
             _complain(text)
 
     def settle_again(self) -> None:
-        """Try once more to keep what could not be kept, for want of space perhaps."""
+        """Try once more to keep what could not be kept, perhaps for lack of space."""
         with self._settling:
             if self.unkept:
                 self._settle_all()
@@ -203,7 +203,7 @@ class WorkerDesk:
         attempt = BegunAttempt(run_id=begin.run_id, seq=seq, attempt=begin.attempt, asked=say.encoded(begin))
         self.settle_again()
         with self._left_slot:
-            # Its last session tells the runner that it has left before it is through.
+            # A session tells its runner that it has left its slot before it is done.
             if not self._left_slot.wait_for(lambda: self._is_free(begin), SLOT_S) or self.unkept:
                 refused: str | None = "this worker cannot keep what an earlier session left"
             else:
@@ -286,7 +286,7 @@ class WorkerDesk:
             if run.depot is not None:  # this machine might never be back
                 run.depot.leave(attempt.seq, attempt.attempt, None, tips)
 
-    # What is left of one
+    # What a session left
 
     def _recover(self, asked: say.Recover, wire: Wire[say.FromRunner]) -> None:
         found = self._begun.find(asked.run_id, asked.seq, asked.attempt)
@@ -301,7 +301,7 @@ class WorkerDesk:
             packed = pack(run.repo, found.left, [begin.assignment.base_commit])
         wire.put(say.Leftovers(tips=found.left), packed)
         while (said := wire.take(FIRST_WORD_S)) is None:
-            pass  # it unpacks them; if it is gone, that is noticed
+            pass  # the runner unpacks them; if it is gone, the wait ends
         if isinstance(said[0], say.Delivered):
             self._begun.update(_over(found, found.left))
             with self._lock:
@@ -319,5 +319,5 @@ def _complain(text: str) -> None:
 
 
 def _over(attempt: BegunAttempt, rescued: Sequence[str] = ()) -> BegunAttempt:
-    """Nothing needs to be kept but the fact that it began, and which rescued commits are at home."""
+    """Keep only the fact that it began, and which rescued commits are at home."""
     return replace(attempt, asked=b"", left=tuple(rescued), is_over=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 KEPT_SHARE = 10
-"""One place of so many may be kept although its session is over, so that all of them are not looked at each time."""
+"""One in so many places may be kept although its session is over, so that not all are checked each time."""
 
 
 class WorkerPlaces:

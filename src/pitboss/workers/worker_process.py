@@ -40,21 +40,21 @@ if TYPE_CHECKING:
     Facts = dict[str, Any]
 
 MARKER = "PITBOSS_WORKER"
-"""In the environment of everything that one worker starts: by it, the guardian finds what a killed worker left."""
+"""A variable in the environment of everything that one worker starts, by which the guardian finds leftovers."""
 
 AT_ONCE = (signal.SIGTERM, signal.SIGHUP)
-"""Whoever sends these does not wait for hours: a service manager, or a terminal that is gone."""
+"""The senders do not wait for hours: a service manager, or a terminal that is gone."""
 
 LOOK_S = 0.1
 AGAIN_S = 2.0
 """Seconds between two tries to reach the scheduler."""
 
 REVIVAL_S = 0.5
-"""Seconds before a killed worker begins again."""
+"""Seconds before a killed worker is started again."""
 
 CONNECT_S = 10.0
 LINGER_S = 3.0
-"""Seconds after which every run has heard that this worker is leaving."""
+"""Seconds after which every run knows that this worker is leaving."""
 SETTLE_S = 5.0
 """Seconds between two tries to keep what a session left, and between two looks at what is no longer needed."""
 
@@ -101,10 +101,10 @@ class SessionsHere(Protocol):
 
 
 def run_worker(setup: Setup) -> int:
-    """Serve sessions until asked to leave; returns the exit code. A process that is killed is begun again.
+    """Serve sessions until asked to leave; returns the exit code. A process that is killed is started again.
 
     The first Ctrl-C lets the sessions in flight finish; the second ends them, as SIGTERM and SIGHUP do at once. A
-    process that stands still for longer than its sessions allow is killed, which ends its agents.
+    process that hangs for longer than its sessions allow is killed, which ends its agents.
 
     Raises CommandError if another worker uses the same folder, or it cannot be written.
     """
@@ -166,7 +166,7 @@ async def _serve(setup: Setup, channel: StopChannel, liveness: Liveness) -> int:
             await asyncio.sleep(AGAIN_S)
     if channel.level() is StopLevel.DRAIN and desk.seqs:  # without a scheduler
         await _finish(setup, channel, desk)
-    await asyncio.to_thread(desk.leave, channel.level())  # also if it is the scheduler that has gone
+    await asyncio.to_thread(desk.leave, channel.level())  # also if the scheduler has gone
     reception.close()
     for task in beside:
         task.cancel()
@@ -270,7 +270,7 @@ def _worker(setup: Setup, facts: Callable[[], Facts]) -> Any:
 
 
 def facts_of(setup: Setup, desk: SessionsHere, programs: ProgramsHere, reception: Reception) -> Facts:
-    """What the worker says of itself with every heartbeat."""
+    """The worker's report on itself, sent with every heartbeat."""
     return {
         "version": __version__,
         "messages": VERSION,

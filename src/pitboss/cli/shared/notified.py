@@ -1,4 +1,4 @@
-"""Who is told of a run: whoever the configuration names, or nobody (SPEC 12)."""
+"""Builds the notices of a run from its configuration, or none (SPEC 12)."""
 
 from __future__ import annotations
 

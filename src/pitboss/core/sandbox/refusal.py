@@ -1,4 +1,4 @@
-"""Why a machine makes no sandbox, and the line that mends it (SPEC 13)."""
+"""Explains why a machine cannot make a sandbox, and what to do about it (SPEC 13)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what a report is about: the files of its runs, and what git says of their commits (SPEC 11)."""
+"""Gathers the facts for a report: the files of its runs, and what git knows of their commits (SPEC 11)."""
 
 from __future__ import annotations
 

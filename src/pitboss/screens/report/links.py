@@ -1,4 +1,4 @@
-"""How a report names its sessions, and where each of them is told of: every number leads there."""
+"""Names of sessions in a report, and links to them: every number leads to its sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every page is made from (SPEC 10)."""
+"""The settings and readers that every page is made from (SPEC 10)."""
 
 from __future__ import annotations
 
