@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pitboss.agents.installation import Fitness, Installation, find_installation, rooted
-from pitboss.agents.programs import is_users_own
+from pitboss.agents.programs import usual_program
 from pitboss.agents.table import agent_names, backend_names, build_agent, find_backend
 from pitboss.core.config import OWN_PROGRAMS, AgentSettings, Config
 from pitboss.errors import StartError
@@ -27,7 +27,7 @@ def test_the_known_agents_are_sorted_and_each_is_found_under_its_name() -> None:
 
 
 def test_programs_of_the_users_own_are_the_backends_that_name_none() -> None:
-    assert {name for name in agent_names() if is_users_own(name)} == {*OWN_PROGRAMS}
+    assert {name for name in agent_names() if usual_program(name) is None} == {*OWN_PROGRAMS}
 
 
 @pytest.mark.parametrize("name", agent_names())

@@ -35,11 +35,6 @@ _COMMAND = "command"
 """It needs a command even if its settings name another program to start."""
 
 
-def is_users_own(name: str) -> bool:
-    """Whether the backend called `name` starts a program that the user must name."""
-    return usual_program(name) is None
-
-
 def preset_of(name: str) -> str | None:
     """The preset of the Agent Client Protocol that the agent `acp:PRESET` is; None for any other agent."""
     preset = name.removeprefix(ACP)

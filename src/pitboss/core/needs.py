@@ -21,7 +21,7 @@ from pitboss.core.settling import in_words
 from pitboss.core.tone import Tone
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
 _WHY_WIDTH = 160
 _DEAD_END = lazy_pattern(r"(session \d+) met a dead end: (.*); (.*?)")
@@ -283,12 +283,3 @@ def _quoted(word: str) -> str:
     from shlex import quote  # mostly nobody is needed
 
     return quote(word)
-
-
-def by_session(listed: Iterable[Need]) -> dict[int, Need]:
-    """The most urgent need of each session, by seq."""
-    found: dict[int, Need] = {}
-    for need in listed:
-        if need.seq is not None:
-            found.setdefault(need.seq, need)
-    return found

@@ -160,8 +160,9 @@ def test_what_is_needed_shows_through_empty_folders_and_only_there() -> None:
 
 
 def test_an_agents_own_folder() -> None:
-    folders = AgentFolders.in_home(
-        f"{HOME}/.agent", sessions=("sessions",), logins=("auth.json",), kept=("sessions/plugins",)
+    own = f"{HOME}/.agent"
+    folders = AgentFolders(
+        sessions=(f"{own}/sessions",), logins=(f"{own}/auth.json",), kept=(f"{own}/sessions/plugins",)
     )
     found = mounts(BWRAP, in_place(agent=folders), a_machine())
     assert reach(found, f"{HOME}/.agent/sessions/1") is Access.WRITE

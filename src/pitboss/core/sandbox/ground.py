@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from enum import Enum, auto
 
 import msgspec
@@ -67,17 +67,6 @@ class AgentFolders(msgspec.Struct, frozen=True, kw_only=True):
     logins: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
     made: tuple[str, ...] = ()
-
-    @classmethod
-    def in_home(
-        cls, home: str, *, sessions: Iterable[str] = (), logins: Iterable[str] = (), kept: Iterable[str] = ()
-    ) -> AgentFolders:
-        """The same, by names in the CLI's own folder."""
-
-        def below(names: Iterable[str]) -> tuple[str, ...]:
-            return tuple(f"{home}/{name}" for name in names)
-
-        return cls(sessions=below(sessions), logins=below(logins), kept=below(kept))
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
