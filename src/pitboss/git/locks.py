@@ -43,7 +43,7 @@ def stale_locks(repo: Repo, scope: LockScope) -> tuple[Path, ...]:
     """Lock files that are in the way, in linked worktrees too; a live git may own them."""
     linked = (path for _, git_dir in _linked(repo, scope) for path in _own_locks(git_dir))
     everything = (*_own_locks(repo.git_dir), *_shared_locks(repo, scope), *linked)
-    return tuple(path for path in everything if path.exists())
+    return tuple(path for path in everything if os.path.lexists(path))
 
 
 def remove_stale_locks(repo: Repo, scope: LockScope, *, wait_s: float = WAIT_S) -> tuple[Path, ...]:
@@ -119,7 +119,8 @@ def _locks_in(folder: Path, beginning: str) -> list[Path]:
 
 
 def _locks_below(folder: Path) -> list[Path]:
-    return sorted(Path(at, name) for at, _, names in os.walk(folder) for name in names if _is_lock(name))
+    found = ((at, name) for at, folders, files in os.walk(folder) for name in (*folders, *files))
+    return sorted(Path(at, name) for at, name in found if _is_lock(name))
 
 
 def _is_lock(name: str, beginning: str = "") -> bool:
@@ -131,14 +132,24 @@ def _remove_for(repo: Repo, scope: LockScope, deadline: float) -> tuple[Path, ..
     return own + _remove(_shared(repo), partial(_shared_locks, repo, scope), deadline)
 
 
+def _remove_one(lock: Path) -> None:
+    """Remove a lock, or whatever bears its name: for git, a folder or a link without an end is one too."""
+    try:
+        lock.unlink(missing_ok=True)
+    except OSError:
+        import shutil
+
+        shutil.rmtree(lock, ignore_errors=True)
+
+
 def _remove(territory: _Territory, find: Callable[[], tuple[Path, ...]], deadline: float) -> tuple[Path, ...]:
     while True:
         with KEPT_GIT_AT_WORK:
-            locks = tuple(path for path in find() if path.exists())
+            locks = tuple(path for path in find() if os.path.lexists(path))
             owners = list(_workers(territory, locks)) if locks else []
             if not owners:
                 for lock in locks:
-                    lock.unlink(missing_ok=True)
+                    _remove_one(lock)
                 return locks
         if time.monotonic() >= deadline:
             raise StartError(

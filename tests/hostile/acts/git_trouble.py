@@ -30,6 +30,7 @@ _NEIGHBOURS_GIT = """for n in $(seq 20); do
   mkdir -p "$REPO/.git/refs/heads" "$REPO/.git/logs/refs" "$REPO/.git/objects/ab"
 done;"""
 _BRANCH = '"$REPO/.git/refs/heads/pitboss/grind/$PITBOSS_RUN_ID'
+_OWN_REF = '"refs/heads/pitboss/grind/$PITBOSS_RUN_ID"'
 _OWN = 'cd "$(git rev-parse --git-dir)"'
 _OBJECT = 'o=$(git rev-parse {}); f="$REPO/.git/objects/$(echo $o | cut -c1-2)/$(echo $o | cut -c3-)"'
 _NO_COMMIT = "o=$(echo garbage | git hash-object -t commit -w --stdin --literally)"
@@ -87,6 +88,19 @@ ACTS = {
     "locks-everywhere": Act(
         'cd "$REPO/.git"; touch HEAD.lock index.lock config.lock packed-refs.lock', ends=("ok",)
     ),
+    **{
+        f"{what}-for-locks": Act(
+            f'(cd "$REPO/.git"; for each in index HEAD packed-refs {_OWN_REF}; do {make}; done);'
+            f" {_OWN}; for each in index HEAD; do {make}; done",
+            ends=("ok",),
+        )
+        for what, make in (
+            ("folders", "mkdir -p $each.lock"),
+            ("full-folders", "mkdir -p $each.lock/in"),
+            ("links-without-an-end", "ln -sfn /nowhere $each.lock"),
+            ("pipes", "mkfifo -m 600 $each.lock || true"),
+        )
+    },
     "run-branch-of-garbage": Act(f'echo garbage >{_BRANCH}"'),
     "git-directory-moved": Act(
         'mv "$REPO/.git" "$SCRATCH/moved"; echo "gitdir: $SCRATCH/moved" >"$REPO/.git"', told="moved back"
