@@ -71,7 +71,7 @@ def test_what_was_used_before_its_service_went_away_makes_it_a_failure(tmp_path:
     ended = project.pitboss("grind")
     run = the_run(project)
     assert (ended.code, claude.starts) == (5, 2), ended
-    assert "1 sessions failed in a row" in ended.err
+    assert "1 session failed in a row" in ended.err
     assert run.state["budget_consumed"]["consecutive_failures"] == 1
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -421,3 +423,18 @@ def test_a_session_has_its_commit_on_record_even_if_the_users_checkout_cannot_fo
     behind = times == 99
     assert ("the working tree could not follow" in done.err) == behind
     assert (project.git("status", "--porcelain") != "") == behind
+
+
+def test_each_phase_of_a_session_in_a_slot_is_said_once(project: Project) -> None:
+    configure(project, more='[tests]\ncommand = "true"')
+    for name in ("a", "b", "c"):
+        project.prompt(name, f"echo {name} >{name}.txt", parallel_safe=True, verify=True, max_runs=1)
+    assert project.pitboss("grind", "--max-parallel", "2").code == 0
+    phases: dict[int, list[str]] = {}
+    for event in map(json.loads, project.pitboss("events").out.splitlines()):
+        if event["kind"] == "phase":
+            phases.setdefault(event["seq"], []).append(event["phase"])
+    assert sorted(phases) == [1, 2, 3]
+    for said in phases.values():
+        assert said[:3] == ["agent", "verify", "land"]
+        assert all(one != other for one, other in itertools.pairwise(said))

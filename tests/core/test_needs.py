@@ -91,6 +91,10 @@ def test_a_run_that_cannot_be_read_or_failed_or_was_killed_is_repaired() -> None
             ),
         ),
         (
+            "1 session failed in a row (limit 1)",
+            ("1 session failed in a row (limit 1)", "", "pitboss log rid"),
+        ),
+        (
             "3 sessions failed in a row (limit 3)",
             ("3 sessions failed in a row (limit 3)", "", "pitboss log rid"),
         ),

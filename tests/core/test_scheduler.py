@@ -189,3 +189,18 @@ def test_a_standing_says_why() -> None:
     state = SchedulerState(rotation=3, runs_per_prompt={"one": 1, "two": 2})
     found = [(each.name, each.score, each.runs) for each in standings([two, rare, one], state)]
     assert found == [("one", 3, 1), ("two", -3, 2), ("rare", None, 0)]
+
+
+@pytest.mark.parametrize(
+    ("contender", "said"),
+    [
+        (Contender(name="one"), "1 run, weight 1"),
+        (Contender(name="two", weight=3), "2 runs, weight 3"),
+        (Contender(name="rare", every=5), "0 runs, weight 1, every 5"),
+        (Contender(name="one", max_runs=1), "1 of 1 run, weight 1"),
+        (Contender(name="one", max_runs=4), "1 of 4 runs, weight 1"),
+    ],
+)
+def test_a_standing_says_its_share_in_words(contender: Contender, said: str) -> None:
+    (standing,) = standings([contender], SchedulerState(runs_per_prompt={"one": 1, "two": 2}))
+    assert standing.share == said

@@ -7,6 +7,7 @@ import time
 import tracemalloc
 from contextlib import closing
 
+import msgspec
 import pytest
 
 from pitboss.core.agent import AgentEvent, EventKind
@@ -91,6 +92,47 @@ def test_what_a_step_does_not_say_stays_as_it_was() -> None:
     last = reader.events[-1]
     assert isinstance(last, Step)
     assert (last.what, last.text, last.tokens.input, last.cost_usd) == (StepKind.TOOL, "Bash: make", 70, 0.5)
+
+
+def test_a_phase_is_said_once_until_something_about_it_changes() -> None:
+    reader = Reader()
+    began, ended = SessionStarted(seq=1, prompt="alpha"), SessionEnded(record=record(1))
+    fix = PhaseChanged(seq=1, phase=Phase.FIX, detail="attempt 1", attempt=1)
+    other = PhaseChanged(seq=2, phase=Phase.LAND)
+    told: list[RunEvent] = [
+        *(began, PhaseChanged(seq=1, phase=Phase.VERIFY), fix, msgspec.structs.replace(fix, attempt=2)),
+        *(PhaseChanged(seq=1, phase=Phase.LAND), other, PhaseChanged(seq=1, phase=Phase.VERIFY)),
+        *(PhaseChanged(seq=1, phase=Phase.LAND), ended),
+    ]
+    with closing(Bus([reader])) as emit:
+        for event in told:
+            emit(event)
+            if isinstance(event, PhaseChanged):
+                emit(Warned(text="meanwhile"))
+                emit(other)
+                emit(event)
+    phases = [event for event in reader.events if isinstance(event, PhaseChanged)]
+    shown = [(event.seq, event.phase, event.attempt) for event in phases if event.seq == 1]
+    assert shown == [(e.seq, e.phase, e.attempt) for e in told if isinstance(e, PhaseChanged) and e.seq == 1]
+    assert [event.phase for event in phases if event.seq == 2] == [Phase.LAND]
+
+
+def test_a_session_that_takes_the_number_of_one_that_ended_tells_all_its_phases() -> None:
+    reader = Reader()
+    with closing(Bus([reader])) as emit:
+        for _ in range(2):
+            emit(PhaseChanged(seq=1, phase=Phase.LAND))
+            emit(SessionEnded(record=record(1)))
+    assert reader.kinds() == ["PhaseChanged", "SessionEnded"] * 2
+
+
+def test_each_hook_that_runs_is_said() -> None:
+    reader = Reader()
+    hook = PhaseChanged(seq=1, phase=Phase.HOOK, detail="make warm")
+    with closing(Bus([reader])) as emit:
+        for event in (hook, hook, SessionEnded(record=record(1)), hook):
+            emit(event)
+    assert reader.kinds() == ["PhaseChanged", "PhaseChanged", "SessionEnded", "PhaseChanged"]
 
 
 def test_every_retry_is_shown() -> None:

@@ -82,6 +82,11 @@ def tokens(count: int) -> str:
     return f"{count / 1_000_000:.2f}M"
 
 
+def counted(count: int, noun: str) -> str:
+    """How many there are: `1 run`, `3 runs`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def size(count: int) -> str:
     """Bytes to about three digits: `950 B`, `12.3 KiB`, `1.2 GiB`."""
     value = float(count)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _WHY_WIDTH = 160
 _DEAD_END = lazy_pattern(r"(session \d+) met a dead end: (.*); (.*?)")
-_IN_A_ROW = lazy_pattern(r"\d+ sessions failed in a row.*")
+_IN_A_ROW = lazy_pattern(r"\d+ sessions? failed in a row.*")
 _UNPRICED = lazy_pattern(r"the cost of session (\d+) is unknown.*")
 
 

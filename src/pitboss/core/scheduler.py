@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.measures import counted
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
@@ -98,6 +100,14 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     every: int
     max_runs: int | None
     left_out: bool = False
+
+    @property
+    def share(self) -> str:
+        """What the score is made of, in words: `1 run, weight 2`."""
+        runs = counted(self.runs, "run")
+        if self.max_runs is not None:
+            runs = f"{self.runs} of {counted(self.max_runs, 'run')}"
+        return f"{runs}, weight {self.weight}{f', every {self.every}' if self.every > 1 else ''}"
 
 
 def standings(

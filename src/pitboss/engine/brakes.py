@@ -8,6 +8,7 @@ import msgspec
 
 from pitboss.core.billing import unknown_cost_advice
 from pitboss.core.events import Warned
+from pitboss.core.measures import counted
 from pitboss.core.retry import stuck_for
 from pitboss.core.session import SessionRecord
 from pitboss.core.stops import Ending, StopLevel, StopReason
@@ -106,7 +107,7 @@ class Brakes:
         failures = self._journal.consumed.consecutive_failures
         if not self._streak_counts or not 0 < limit <= failures:
             return None
-        message = f"{failures} sessions failed in a row (limit {limit})"
+        message = f"{counted(failures, 'session')} failed in a row (limit {limit})"
         return Ending(reason=StopReason.FAILURES, message=message)
 
     def _unpriced(self, record: SessionRecord) -> Ending | None:

@@ -17,7 +17,16 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pitboss.core.events import AgentStep, RunEnded, SessionEnded, SessionStarted, Step, Warned
+from pitboss.core.events import (
+    AgentStep,
+    Phase,
+    PhaseChanged,
+    RunEnded,
+    SessionEnded,
+    SessionStarted,
+    Step,
+    Warned,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -39,6 +48,7 @@ class Bus:
 
     def __init__(self, outlets: Sequence[Outlet[Any]]) -> None:
         self._threads = [OutletThread(outlet, self._warn) for outlet in outlets]
+        self._phases: dict[int, PhaseChanged] = {}
 
     def __call__(self, event: RunEvent | AgentStep) -> None:
         """Queue `event` for all outlets."""
@@ -47,9 +57,24 @@ class Bus:
             for thread in self._threads:
                 thread.put_step(event, now)
             return
+        if not self._is_news(event):
+            return
         stamped = msgspec.structs.replace(event, t=now)
         for thread in self._threads:
             thread.put(stamped)
+
+    def _is_news(self, event: RunEvent) -> bool:
+        """Whether it says more than where a session is already known to be.
+
+        Several steps of a session may be one phase for whoever looks: its commit and its landing are both "landing".
+        """
+        match event:
+            case PhaseChanged(phase=Phase.HOOK) | SessionEnded():  # each hook is a command that runs
+                self._phases.pop(event.seq, None)
+            case PhaseChanged():
+                known, self._phases[event.seq] = self._phases.get(event.seq), event
+                return event != known
+        return True
 
     def _warn(self, text: str) -> None:
         self(Warned(text=text))

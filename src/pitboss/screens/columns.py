@@ -42,10 +42,20 @@ def widths(columns: Sequence[Column], natural: Sequence[int], room: int) -> list
         if _taken(wanted) <= room or not columns[n].gives_way:
             break
         wanted[n] = 0
+    _squeeze(wanted, columns, room)
     for n, column in enumerate(columns):
         if column.grows and wanted[n]:
             wanted[n] = max(wanted[n] + room - _taken(wanted), 1)
     return wanted
+
+
+def _squeeze(wanted: list[int], columns: Sequence[Column], room: int) -> None:
+    """Take what a column that grows cannot give from those that may be widest, before it is cut off at the end."""
+    given = sum(width - 1 for width, column in zip(wanted, columns, strict=True) if width and column.grows)
+    for n in sorted(range(len(columns)), key=lambda n: -columns[n].most):
+        if wanted[n] and not columns[n].grows:
+            spare = max(wanted[n] - columns[n].least, 0)
+            wanted[n] -= min(spare, max(_taken(wanted) - given - room, 0))
 
 
 def _taken(wanted: Sequence[int]) -> int:

@@ -16,11 +16,13 @@ from pitboss.core.timeline import Lane, Span, Stretch
 from pitboss.core.view import Flight
 from pitboss.screens.columns import Column, widths
 from pitboss.screens.output import Ink
+from pitboss.screens.tui.boxes import broken
 from pitboss.screens.tui.layout import is_roomy, shares
 from pitboss.screens.tui.night import night
 from pitboss.screens.tui.pager import wrapped
 from pitboss.screens.tui.pieces import Piece, cut, fitted, printable, strip
-from pitboss.screens.tui.rows import whereabouts
+from pitboss.screens.tui.rows import FLIGHTS, RUNS, SESSIONS, whereabouts
+from pitboss.screens.tui.titles import page_titles
 from tests.support.values import STARTED
 
 COLUMNS = (
@@ -79,10 +81,20 @@ def test_what_does_not_fit_ends_in_an_ellipsis(text: str, width: int, seen: str)
         (48, [3, 7, 10, 22]),
         (45, [3, 7, 0, 31]),
         (20, [3, 7, 0, 0]),
+        (11, [3, 6, 0, 0]),
+        (5, [3, 6, 0, 0]),
     ],
 )
 def test_columns_give_way_in_their_order_and_the_last_takes_the_rest(room: int, expected: list[int]) -> None:
     assert widths(COLUMNS, [1, 7, 10, 90], room) == expected
+
+
+def test_names_give_room_to_what_would_be_cut_off() -> None:
+    assert widths(FLIGHTS[:6], [1, 40, 0, 0, 5, 13], 38) == [3, 11, 0, 0, 5, 13]
+    assert widths(FLIGHTS[:6], [1, 5, 0, 0, 5, 13], 28) == [3, 6, 0, 0, 5, 8]
+    assert widths(SESSIONS[:3], [1, 5, 40], 20) == [3, 5, 8]
+    assert widths(RUNS, [7, 21, 8, 0, 0, 0, 0, 90], 50) == [7, 21, 8, 0, 0, 0, 0, 8]
+    assert widths(RUNS, [7, 21, 8, 0, 0, 0, 0, 90], 40) == [6, 21, 6, 0, 0, 0, 0, 1]
 
 
 def test_a_column_that_says_nothing_takes_no_room() -> None:
@@ -100,6 +112,48 @@ def test_wrapping_loses_nothing(texts: list[str], width: int) -> None:
 def test_wrapping_breaks_between_words_where_that_wastes_little() -> None:
     lines = wrapped([Piece("the quick brown fox jumps")], 12)
     assert ["".join(piece.text for piece in line) for line in lines] == ["the quick ", "brown fox ", "jumps"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "width", "seen"),
+    [
+        (("what the session changed",), 40, ["what the session changed"]),
+        (("next part; shift+tab: the one before",), 17, ["next part;", "shift+tab: the", "one before"]),
+        (("a screenful down; PgUp: up",), 17, ["a screenful down;", "PgUp: up"]),
+        (("y", " yes   ", "n", " no   "), 7, ["y yes", "n no"]),
+        (("install/every/part of it",), 8, ["install/", "every/pa", "rt of it"]),
+        (("日本語 日本",), 6, ["日本語", "日本"]),
+        (("  ", "cost", "  none"), 6, ["  cost", "none"]),
+        ((), 6, [""]),
+    ],
+)
+def test_text_in_a_box_is_broken_between_words(pieces: tuple[str, ...], width: int, seen: list[str]) -> None:
+    lines = broken([Piece(text) for text in pieces], width)
+    assert ["".join(piece.text for piece in line).rstrip() for line in lines] == seen
+
+
+@given(st.lists(st.text("ab 日", max_size=30), max_size=4), st.integers(2, 20))
+def test_text_in_a_box_loses_nothing_but_blanks(texts: list[str], width: int) -> None:
+    lines = ["".join(piece.text for piece in line) for line in broken([Piece(text) for text in texts], width)]
+    assert "".join(lines).replace(" ", "") == "".join(texts).replace(" ", "")
+    assert all(cell_len(line) <= width for line in lines)
+
+
+TITLES = {"landed": 12, "missed": 3, "lanes": None, "queue": None, "notes": None}
+
+
+@pytest.mark.parametrize(
+    ("shown", "room", "seen"),
+    [
+        ("landed", 80, "[ Landed 12 ]· Not landed 3 · Timeline · Queue · Scratchpad "),
+        ("notes", 80, " Landed 12 · Not landed 3 · Timeline · Queue ·[ Scratchpad ]"),
+        ("queue", 38, " Not landed 3 · Timeline ·[ Queue ]· Scratchpad "),
+        ("notes", 38, " Timeline · Queue ·[ Scratchpad ]"),
+        ("notes", 5, "[ Scratchpad ]"),
+    ],
+)
+def test_the_title_of_the_part_in_sight_is_always_in_sight(shown: str, room: int, seen: str) -> None:
+    assert page_titles(TITLES, shown, room).plain == seen
 
 
 @pytest.mark.parametrize(

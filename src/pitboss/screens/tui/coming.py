@@ -42,11 +42,7 @@ def _standing_rows(standings: Sequence[Standing]) -> Iterator[list[Piece]]:
     width = max((len(each.name) for each in standings), default=0)
     for each in standings:
         score = "-" if each.score is None else f"{each.score:+d}"
-        most = "" if each.max_runs is None else f" of {each.max_runs}"
-        why = (
-            f"{each.runs}{most} runs, weight {each.weight}{f', every {each.every}' if each.every > 1 else ''}"
-        )
-        why += ", left out: landed nothing too often" if each.left_out else ""
+        why = each.share + (", left out: landed nothing too often" if each.left_out else "")
         ink = Ink.FAINT if each.score is None else Ink.STRONG
         yield [
             Piece(f"  {one_line(each.name):<{width}}", ink),

@@ -9,7 +9,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from pitboss.screens.output import Ink
-from pitboss.screens.tui.bars import Lines
+from pitboss.screens.tui.boxes import Words
 from pitboss.screens.tui.keys import KEYS, Group
 from pitboss.screens.tui.pieces import Piece
 
@@ -46,13 +46,13 @@ class YesOrNo(ModalScreen[bool]):
     def compose(self) -> ComposeResult:
         """The question, what it means, and the keys that answer it."""
         with Vertical(classes="box"):
-            yield Lines()
+            yield Words()
 
     def on_mount(self) -> None:
         """Say what is asked."""
         details = [[Piece(line)] for line in self._details]
         asked = [[Piece(self._asked, Ink.STRONG)], *details]
-        self.query_one(Lines).show([*asked, [], hints("y", "yes", "n", "no")])
+        self.query_one(Words).show([*asked, [], hints("y", "yes", "n", "no")])
 
     def action_answer(self, yes: bool) -> None:
         """Close with the answer."""
@@ -63,18 +63,24 @@ class Help(ModalScreen[None]):
     """All keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q,question_mark,enter,space", "close", show=False)
+        Binding("escape,q,question_mark,enter,space", "close", show=False),
+        Binding("j,down", "scroll(1)", show=False),
+        Binding("k,up", "scroll(-1)", show=False),
     ]
 
     def compose(self) -> ComposeResult:
         """The keys, by what they are for."""
         with Vertical(classes="box"):
-            yield Lines()
+            yield Words(hang=_KEY_WIDTH)
 
     def on_mount(self) -> None:
         """Fill the page; where rows are scarce, without blank lines."""
         groups = self.app.size.height >= _ROOM_FOR_GROUPS
-        self.query_one(Lines).show([*_help(groups=groups), hints("esc", "back")])
+        self.query_one(Words).show([*_help(groups=groups), hints("esc", "back")])
+
+    def action_scroll(self, by: int) -> None:
+        """Show what has no room in a small terminal."""
+        self.query_one(".box").scroll_relative(y=by, animate=False, immediate=True)
 
     def action_close(self) -> None:
         """Back to the screen below."""

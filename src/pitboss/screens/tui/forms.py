@@ -12,7 +12,7 @@ from textual.widgets import TextArea
 from pitboss.core.gauges import Budget
 from pitboss.core.measures import duration, money, tokens
 from pitboss.screens.output import Ink
-from pitboss.screens.tui.bars import Lines
+from pitboss.screens.tui.boxes import Words
 from pitboss.screens.tui.dialogs import hints
 from pitboss.screens.tui.pieces import Piece
 from pitboss.screens.tui.steering import NewCap
@@ -62,7 +62,7 @@ class CapForm(ModalScreen[NewCap | None]):
     def compose(self) -> ComposeResult:
         """A line for each cap."""
         with Vertical(classes="box"):
-            yield Lines()
+            yield Words()
 
     def on_mount(self) -> None:
         """Show the caps, the first of them already changed by the key that opened this."""
@@ -73,7 +73,7 @@ class CapForm(ModalScreen[NewCap | None]):
     def _show(self) -> None:
         rows = [self._row(n) for n in range(len(self._gauges))]
         keys = hints("+ -", "change", "0", "none", "j k", "other", "enter", "ask", "esc", "cancel")
-        self.query_one(Lines).show([[Piece("Which cap, and how high?", Ink.STRONG)], *rows, [], keys])
+        self.query_one(Words).show([[Piece("Which cap, and how high?", Ink.STRONG)], *rows, [], keys])
 
     def _row(self, number: int) -> list[Piece]:
         gauge, cap = self._gauges[number], self._caps[number]
@@ -145,15 +145,15 @@ class TaskForm(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         """A field for several lines."""
         with Vertical(classes="box wide"):
-            words = Lines()
+            words = Words()
             yield words
             yield TextArea(id="task")
-            keys = Lines()
+            keys = Words()
             yield keys
 
     def on_mount(self) -> None:
         """Say what the field is for, and put the cursor in it."""
-        words, keys = self.query(Lines)
+        words, keys = self.query(Words)
         words.show([[Piece("What should an agent do?", Ink.STRONG)]])
         keys.show([hints("ctrl+s", "queue it", "esc", "cancel")])
         self.query_one(TextArea).focus()

@@ -16,7 +16,7 @@ from pitboss.screens.tui.live_screen import LiveScreen
 from pitboss.screens.tui.night import night
 from pitboss.screens.tui.pager import Pager
 from pitboss.screens.tui.table import RowTable
-from pitboss.screens.tui.titles import page_titles, title
+from pitboss.screens.tui.titles import FRAME, page_titles, title
 from pitboss.screens.tui.wishes import OpenSession, RowChosen
 
 if TYPE_CHECKING:
@@ -191,7 +191,9 @@ class RunScreen(LiveScreen):
         for name in PARTS:
             whole = {page: counts.get(page) for page in PAGES}
             alone = roomy or name not in PAGES
-            words = title(name, counts.get(name)) if alone else page_titles(whole, name)
+            words = (
+                title(name, counts.get(name)) if alone else page_titles(whole, name, self.size.width - FRAME)
+            )
             self.query_one(f"#{name}").border_title = words
 
     @property

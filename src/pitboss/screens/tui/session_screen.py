@@ -17,7 +17,7 @@ from pitboss.screens.tui.live_screen import LiveScreen
 from pitboss.screens.tui.output_pane import OutputPane
 from pitboss.screens.tui.pager import Pager
 from pitboss.screens.tui.pieces import Piece, length
-from pitboss.screens.tui.titles import SESSION_PAGES, page_titles
+from pitboss.screens.tui.titles import FRAME, SESSION_PAGES, page_titles
 from pitboss.store.session_files import Printed
 from pitboss.store.session_page import session_page
 
@@ -119,7 +119,7 @@ class SessionScreen(LiveScreen):
         else:
             self._text.show(self._rows(page, now))
         pane = self._output if printed else self._text
-        pane.border_title = page_titles(self._titles(page), self._on)
+        pane.border_title = page_titles(self._titles(page), self._on, self.size.width - FRAME)
         if self.focused is None or not self.focused.display:
             pane.focus()
 
