@@ -236,9 +236,14 @@ def _refuse_empty(mission: Mission) -> None:
 
 def _refuse_unknown_agents(mission: Mission) -> None:
     """Look at every agent that may be needed, so that a wrong name is found now and not overnight."""
-    named = {doc.meta.agent for doc in mission.prompts.values() if doc.meta.agent is not None}
-    for name in sorted({mission.config.backend, *mission.config.limits.fallback, *named}):
+    for name in sorted({mission.config.backend, *mission.config.limits.fallback}):
         check_agent(name, mission.config)
+    for doc in mission.prompts.values():
+        try:
+            if doc.meta.agent is not None:
+                check_agent(doc.meta.agent, mission.config)
+        except StartError as error:
+            raise StartError(f"{doc.source_path}: {error.message}", hint=error.hint) from None
 
 
 def _unexpanded(mission: Mission) -> list[str]:

@@ -150,6 +150,56 @@ def test_an_unknown_agent_is_named_with_the_ones_there_are(project: Project) -> 
     )
 
 
+@pytest.mark.parametrize(
+    ("agent", "words"),
+    [
+        ("nope", "unknown agent `nope`\nhint: known agents: "),
+        ("claud_code", "unknown agent `claud_code`\nhint: did you mean `claude_code`? "),
+        ("acp:kimmi", "unknown agent `acp:kimmi`\n"),
+        ("command", "the agent `command` has no command\n"),
+    ],
+)
+def test_an_agent_that_a_prompt_cannot_have_is_named_with_the_prompt(
+    project: Project, agent: str, words: str
+) -> None:
+    project.prompt("second", "true", agent=agent)
+    file = project.root / ".pitboss/grind/prompts/second.md"
+    assert refused(project).startswith(f"error: {file}: {words}")
+
+
+@pytest.mark.parametrize(
+    "args", [("grind",), ("grind", "--dry-run"), ("rescue", "ls"), ("doctor",), ("init",)]
+)
+def test_a_bare_repository_is_called_one(project: Project, tmp_path: Path, args: tuple[str, ...]) -> None:
+    bare = tmp_path / "bare.git"
+    project.git("clone", "-q", "--bare", str(project.root), str(bare))
+    shutil.copytree(project.root / ".pitboss", bare / ".pitboss")
+    done = project.pitboss(*args, cwd=bare)
+    assert done.code != 0
+    assert (
+        "hint: this repository has no working tree: go to a clone of it that has one\n" in done.out + done.err
+    )
+    assert "git init" not in done.out + done.err
+    assert not (bare / ".gitignore").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[grind\n", "1: not valid TOML"),
+        ('[grind]\nmax_parallel = "two"\n', "2: grind.max_parallel: "),
+        ("[grind.budgets]\nmax_cost_usd = -4\n", "2: grind.budgets.max_cost_usd: "),
+    ],
+)
+def test_what_is_wrong_with_the_settings_sends_nobody_to_the_prompts(
+    project: Project, text: str, problem: str
+) -> None:
+    project.write(".pitboss/config.toml", text)
+    err = refused(project)
+    assert err.startswith(f"error: {project.root}/.pitboss/config.toml:{problem}")
+    assert "hint:" not in err
+
+
 def test_an_agent_without_a_command_is_refused_before_the_night(project: Project) -> None:
     configure(project, agent="command")
     assert refused(project).startswith(

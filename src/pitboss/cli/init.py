@@ -35,7 +35,11 @@ def init() -> None:
     Makes .pitboss/ with a commented config.toml and one example prompt that changes nothing, and adds
     .pitboss/ to .gitignore. Existing files are kept; running it again is safe.
     """
+    from pitboss.git.whereabouts import FROM_BARE, is_bare
+
     root = project_root()
+    if is_bare(root):
+        raise CommandError(f"{root} is a bare repository", hint=FROM_BARE)
     configured = config_path(root).exists()
     done = list(_prepare(root))
     for line in done or [f"nothing to do: {root} is ready for pitboss"]:

@@ -34,6 +34,8 @@ WHERE = (*_ASK, *HOOKS, _ABSOLUTE, *_PLACES)
 
 OLDEST_GIT = (2, 38)
 
+FROM_BARE = "this repository has no working tree: go to a clone of it that has one"
+
 
 class Whereabouts(msgspec.Struct, frozen=True):
     """Where a repository is. `hooks` is the answer to `HOOKS`, from the folder where it was asked; None if unclear."""
@@ -60,12 +62,21 @@ def refuse_unless_found(answer: Captured, path: Path, purpose: str) -> None:
         why = last_line(answer.stderr.decode(errors="replace"))
         raise NotARepository(
             f"{purpose}: {path} is not the working tree of a git repository ({why})",
-            hint=(
-                CONFIG_UNUSABLE
-                if os.path.lexists(path / ".git")
-                else "run `git init` and commit something first, or go to a repository"
-            ),
+            hint=_way_out(path),
         )
+
+
+def _way_out(path: Path) -> str:
+    if os.path.lexists(path / ".git"):
+        return CONFIG_UNUSABLE
+    if is_bare(path):
+        return FROM_BARE
+    return "run `git init` and commit something first, or go to a repository"
+
+
+def is_bare(path: Path) -> bool:
+    """Whether `path` is a repository without a working tree. Git is not asked: it would obey the settings there."""
+    return (path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()
 
 
 def places_in(answer: Captured, ask: Callable[[str], Captured]) -> Whereabouts:

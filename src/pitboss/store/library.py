@@ -86,7 +86,7 @@ def load_inputs(
     except InputError as error:
         raise InputError((*library.problems, *error.problems), hint=_HINT) from None
     if library.problems:
-        raise InputError(library.problems, hint=_HINT)
+        raise InputError(library.problems, hint=_HINT if found.problems else None)
     taking_part = _chosen(chosen, library, choice, kept=kept is not None)
     empty = [problem for name in taking_part.prompt_names if (problem := unedited(library.prompts[name]))]
     if empty:

@@ -24,6 +24,7 @@ from pitboss.errors import InputError, PitbossError
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
 from pitboss.git.version import installed_git
+from pitboss.git.whereabouts import FROM_BARE, is_bare
 from pitboss.pricing import table_version
 from pitboss.screens.output import clock
 from pitboss.store.catalogue import list_runs, run_of
@@ -73,7 +74,12 @@ def _repository(root: Path) -> Iterator[Check]:
     try:
         status = Repo.discover(root, purpose="looking at the repository").status()
     except NotARepository:
-        yield problem("repository", f"{root} is not in a git repository", hint="run `git init`, then commit")
+        bare = is_bare(root)
+        yield problem(
+            "repository",
+            f"{root} is {'a bare' if bare else 'not in a git'} repository",
+            hint=FROM_BARE if bare else "run `git init`, then commit",
+        )
         return
     if status.unborn:
         yield problem("repository", "there is no commit yet", hint="commit something first")

@@ -27,8 +27,9 @@ def need_screens(command: str, instead: str = "") -> None:
 def need_terminal(command: str) -> None:
     """Raise CommandError if there is no terminal that `command` could draw on and read keys from."""
     if not has_terminal():
+        more = " that can move its cursor, and TERM names none" if _is_on_a_terminal() else ""
         raise CommandError(
-            f"`pitboss {command}` needs a terminal",
+            f"`pitboss {command}` needs a terminal{more}",
             hint="`pitboss status` shows the run once, `pitboss events -f` follows it line by line",
         )
 
@@ -42,4 +43,8 @@ def answered_yes(question: str) -> bool:
 
 def has_terminal() -> bool:
     """Whether there is a terminal to draw on and to read keys from."""
-    return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+    return _is_on_a_terminal() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def _is_on_a_terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
