@@ -124,6 +124,25 @@ def test_a_form_that_says_nothing_sensible_is_refused(
     assert steered.post(at_rest, **fields).status == 400
 
 
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "Fill in at least one budget"),
+        ({"max_iterations": "many"}, "Sessions: expected a whole number up to "),
+        ({"max_cost": "abc"}, "Cost: expected an amount of US dollars"),
+        ({"max_cost": "$"}, "Cost: expected an amount of US dollars"),
+        ({"max_tokens": "1.5"}, "Tokens: expected a whole number up to "),
+        ({"until": "25:99"}, "Until: expected a time such as "),
+    ],
+)
+def test_a_wrong_budget_is_called_what_the_form_calls_it(
+    steered: Server, at_rest: str, fields: dict[str, str], words: str
+) -> None:
+    page = steered.post(at_rest, action="budget", **fields).text
+    assert words in page
+    assert "Nothing has changed: go back and correct it." in page
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project.create(tmp_path_factory.mktemp("control") / "project")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import msgspec
+import pytest
 
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.diff_stat import DiffStat
@@ -176,6 +177,20 @@ def test_a_pause_lasts_until_it_ends_the_run_does_or_another_start() -> None:
 def test_other_caps_replace_those_of_the_start_and_a_skip_changes_nothing() -> None:
     caps = Caps(max_tokens=9)
     assert folded(STARTED, CapsChanged(caps=caps)).caps == caps
+
+
+@pytest.mark.parametrize("change", [CapsChanged(caps=Caps(max_iterations=20)), STARTED])
+def test_what_was_said_of_caps_goes_when_others_are_in_force(change: RunEvent) -> None:
+    said = [
+        "max-iterations at 80%: 12 of 14",
+        "max-cost at 80%: $8.00 of $10.00",
+        "until at 80%: 48m of 1h",
+        "unknown price of model m",
+    ]
+    warned = folded(STARTED, *(Warned(text=text) for text in said))
+    assert warned.warnings == tuple(said)
+    assert fold(warned, change).warnings == ("unknown price of model m",)
+    assert folded(STARTED, change, Warned(text=said[0])).warnings == (said[0],)
     assert folded(STARTED, BEGUN, Skipping(seqs=(2,))) == folded(STARTED, BEGUN)
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from pitboss.core.fields import MAX_COUNT, MAX_TOKENS
 from pitboss.core.measures import exact_money, money, stamp
+from pitboss.core.patterns import lazy_pattern
 from pitboss.typed import from_builtins
 
 if TYPE_CHECKING:
@@ -161,6 +162,10 @@ def _span(length: timedelta) -> str:
     seconds = math.ceil((length if length > timedelta() else timedelta(hours=1)).total_seconds())
     parts = ((seconds // 3600, "h"), (seconds % 3600 // 60, "m"), (seconds % 60, "s"))
     return "".join(f"{count}{unit}" for count, unit in parts if count)
+
+
+NEARING = lazy_pattern(r"(max-iterations|max-tokens|max-cost|until) at 80%: .*")
+"""The message that a cap is near."""
 
 
 def _nearing(cap: str, usage: str) -> list[Exceeded]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pitboss.core.budget import NEARING
 from pitboss.core.condition import Condition
 from pitboss.core.config import Topic
 from pitboss.core.events import Phase, SessionEnded, Warned
 from pitboss.core.needs import NeedKind
 from pitboss.core.notice import News
-from pitboss.core.patterns import lazy_pattern
 from pitboss.core.retry import dead_end
 from pitboss.core.settling import in_words
 from pitboss.core.words.endings import ending, why
@@ -28,13 +28,12 @@ LONG_WAIT_S = 60.0
 """A shorter wait, as before a retry, is no news."""
 
 MOST_NEEDS = 5
-_BUDGET = lazy_pattern(r"(max-iterations|max-tokens|max-cost|until) at 80%: .*")
 
 
 def noticed(before: View, after: View, event: RunEvent, clock: ClockFace) -> tuple[News, ...]:
     """What `event`, which led from one view of a live run to the other, is worth telling; `clock` writes a time."""
     status = f"pitboss status {after.run_id}"
-    if isinstance(event, Warned) and _BUDGET.fullmatch(event.text):
+    if isinstance(event, Warned) and NEARING.fullmatch(event.text):
         return (News(topic=Topic.BUDGET, text=event.text, command=status),)
     found: list[News] = []
     if isinstance(event, SessionEnded) and event.record.status.failed and dead_end(event.record.reason):

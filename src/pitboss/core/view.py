@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core import by_seq
-from pitboss.core.budget import BudgetSnapshot, Caps
+from pitboss.core.budget import NEARING, BudgetSnapshot, Caps
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import (
     Aborting,
@@ -175,7 +175,7 @@ def fold(view: View, event: RunEvent) -> View:  # noqa: C901, PLR0911, PLR0912 -
         case Paused() | Unpaused():
             return msgspec.structs.replace(view, paused=isinstance(event, Paused))
         case CapsChanged(caps=caps):
-            return msgspec.structs.replace(view, caps=caps)
+            return msgspec.structs.replace(view, caps=caps, warnings=_of_other_things(view.warnings))
         case Repaired() | Skipping():
             return view
         case _:  # RunEnded: mypy refuses the call when a kind of event has no case above
@@ -192,6 +192,7 @@ def _started(view: View, event: RunStarted) -> View:
         rotation=event.rotation,
         prompts=event.prompts,
         caps=event.caps,
+        warnings=_of_other_things(view.warnings),
         mode=event.mode,
         max_parallel=event.max_parallel,
         pid=event.pid,
@@ -208,6 +209,11 @@ def _started(view: View, event: RunStarted) -> View:
         awaits="",
         ended=None,
     )
+
+
+def _of_other_things(warnings: tuple[str, ...]) -> tuple[str, ...]:
+    """Without what was said of caps that are no longer in force; of the new ones it is said again if it is so."""
+    return tuple(text for text in warnings if not NEARING.fullmatch(text))
 
 
 def _run_ended(view: View, event: RunEnded) -> View:

@@ -98,6 +98,10 @@ def task_of(fields: Mapping[str, str]) -> str:
     return text
 
 
+_LABELS = {"max_iterations": "sessions", "max_cost_usd": "cost", "max_tokens": "tokens"}
+"""What the form calls its fields, where they have another name."""
+
+
 def request_of(action: Action, fields: Mapping[str, str], now: datetime | None = None) -> Request:
     """What to ask the run for; `now` has a zone and is for times of day. Raises BadForm."""
     match action:
@@ -128,7 +132,7 @@ def _caps(fields: Mapping[str, str], now: datetime) -> CapChanges:
         if text
     }
     if not changes:
-        raise BadForm("no budget is given")
+        raise BadForm("fill in at least one budget")
     return CapChanges(**changes)  # type: ignore[arg-type] # each is read by its own reader
 
 
@@ -138,7 +142,7 @@ def _read(name: str, text: str, reader: Callable[[str], T]) -> T | None:
     try:
         return reader(text)
     except ValueError as error:
-        raise BadForm(f"{name.replace('_', ' ')}: {error}") from error
+        raise BadForm(f"{_LABELS.get(name, name)}: {error}") from error
 
 
 def _whole(most: int) -> Callable[[str], int]:
@@ -151,7 +155,10 @@ def _whole(most: int) -> Callable[[str], int]:
 
 
 def _dollars(text: str) -> float:
-    amount = float(text.removeprefix("$")) if text.isascii() else math.nan
+    try:
+        amount = float(text.removeprefix("$")) if text.isascii() else math.nan
+    except ValueError:
+        amount = math.nan
     if not math.isfinite(amount) or amount < 0:
         raise ValueError("expected an amount of US dollars")
     return amount

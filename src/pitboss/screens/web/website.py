@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 MOST_STREAMS = 128
 """How many streams of events may be open at once."""
 
+_CORRECT = "Nothing has changed: go back and correct it."
+
 MOST_BUGS = 20
 """How many different bugs the terminal is told of: nobody may read it, and then it must not fill up."""
 
@@ -167,7 +169,7 @@ class Website:
         return await self._problem(request, status, error.message, error.hint)
 
     async def _bad_form(self, request: Request, error: BadForm) -> Response:
-        return await self._problem(request, HTTPStatus.BAD_REQUEST, sentence(str(error)))
+        return await self._problem(request, HTTPStatus.BAD_REQUEST, sentence(str(error)), _CORRECT)
 
     async def _bug(self, request: Request, error: Exception) -> Response:
         said = f"error: internal error: {type(error).__name__}: {error}"
