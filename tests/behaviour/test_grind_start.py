@@ -167,9 +167,7 @@ def test_an_agent_that_a_prompt_cannot_have_is_named_with_the_prompt(
     assert refused(project).startswith(f"error: {file}: {words}")
 
 
-@pytest.mark.parametrize(
-    "args", [("grind",), ("grind", "--dry-run"), ("rescue", "ls"), ("doctor",), ("init",)]
-)
+@pytest.mark.parametrize("args", [("grind",), ("rescue", "ls"), ("doctor",), ("init",)])
 def test_a_bare_repository_is_called_one(project: Project, tmp_path: Path, args: tuple[str, ...]) -> None:
     bare = tmp_path / "bare.git"
     project.git("clone", "-q", "--bare", str(project.root), str(bare))
