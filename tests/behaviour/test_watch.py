@@ -290,7 +290,7 @@ def test_without_a_terminal_it_says_what_to_use_instead(project: Project) -> Non
 @pytest.mark.parametrize("words", ["TERM=dumb {} watch", "TERM= {} watch", "env -u TERM {} grind --tui"])
 def test_in_a_terminal_that_cannot_draw_it_says_why(project: Project, words: str) -> None:
     project.prompt("once", "true", max_runs=1)
-    with terminal(project, width=120) as screen:
+    with terminal(project, width=300) as screen:
         screen.enter(words.format(command()))
         screen.wait_for("needs a terminal that can move its cursor, and TERM names none", "hint: `")
 
