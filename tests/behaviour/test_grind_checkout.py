@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -84,6 +87,26 @@ def test_a_detached_head_is_gone_back_to(project: Project) -> None:
     assert project.git("rev-parse", "HEAD").strip() == commit
     assert the_run(project).state["return_to"] == commit
     assert "original_branch" not in the_run(project).state
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "git checkout -q --detach",
+        'git checkout -q -b "it\'s" && git branch -D main',
+        "git checkout -q -b pitboss/grind/other",
+    ],
+    ids=["no branch", "an odd name", "the branch of another run"],
+)
+def test_the_last_line_says_how_the_work_gets_home_from_wherever_the_run_began(
+    project: Project, script: str
+) -> None:
+    subprocess.run(["sh", "-ec", script], cwd=project.root, env=project.env, check=True, capture_output=True)
+
+    done = project.pitboss("grind", "--max-iterations", "1")
+
+    (command,) = re.findall(r"^`pitboss (.*)` takes it home$", done.err, re.MULTILINE)
+    assert project.pitboss(*shlex.split(command)).code == 0, command
 
 
 def test_a_checkout_may_stay(project: Project) -> None:

@@ -260,8 +260,7 @@ def _not_landed(found: Situation) -> Iterator[Need]:
     if found.condition in (Condition.COMPLETED, Condition.ABORTED):
         commits = f"{git.not_landed} commit{'' if git.not_landed == 1 else 's'}"
         what = f"{commits} of run {found.run_id} {'is' if git.not_landed == 1 else 'are'} not on {one_line(git.onto)}"
-        where = "" if git.onto == state.original_branch else f" --onto {_quoted(git.onto)}"
-        yield _need(NeedKind.NOT_LANDED, what, "", f"pitboss land {found.run_id}{where}")
+        yield _need(NeedKind.NOT_LANDED, what, "", landing_command(state, git.onto))
 
 
 def _need(kind: NeedKind, what: str, why: str | None, command: str, *, seq: int | None = None) -> Need:
@@ -272,6 +271,12 @@ def _need(kind: NeedKind, what: str, why: str | None, command: str, *, seq: int 
         command=command,
         seq=seq,
     )
+
+
+def landing_command(state: RunState, onto: str | None) -> str:
+    """The command that takes a run's work to the branch `onto`, which is None if there is none to take it to."""
+    where = f" --onto {_quoted(onto)}" if onto and onto != state.original_branch else ""
+    return f"pitboss land {state.run_id}{where}"
 
 
 def after_applying(name: str) -> str:

@@ -56,6 +56,8 @@ class PlainProgress:
         self.view = View()
         self.needs: Callable[[], Sequence[Need]] = tuple
         """What needs a person once the run has ended."""
+        self.way_home: Callable[[], str | None] = lambda: None
+        """The command that takes its work home then, if that is more than `pitboss land`."""
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +101,7 @@ class PlainProgress:
             case Draining() | Paused() | Unpaused() | CapsChanged() | Skipping():
                 return [deed_line(event, self.view)]
             case RunEnded():
-                return run_ended(event, self.view, self.needs())
+                return run_ended(event, self.view, self.needs(), self.way_home())
             case PhaseChanged(seq=seq):
                 return _within(before, seq, _phase(event, self.view))
             case Step(seq=seq, what=StepKind.RETRY, text=text) if text != _step_of(before, seq):
@@ -113,7 +115,9 @@ def deed_line(deed: Deed, view: View) -> str:
     return deed_news(deed, view, datetime.now(UTC), clock_face(sys.stderr))
 
 
-def run_ended(event: RunEnded, view: View, needs: Sequence[Need] = ()) -> list[str]:
+def run_ended(
+    event: RunEnded, view: View, needs: Sequence[Need] = (), way_home: str | None = None
+) -> list[str]:
     """Why the run is over, what it used, where its work is, what needs a person, and how to continue."""
     lines = [
         f"run {event.run_id} {ending(event.status, event.message, clock_face(sys.stderr))}",
@@ -126,7 +130,7 @@ def run_ended(event: RunEnded, view: View, needs: Sequence[Need] = ()) -> list[s
     else:
         lines.append(f"the work is on {event.branch}{back}")
         at_rest = event.checkout != event.branch
-        lines += [f"`pitboss land {event.run_id}` takes it home"] if at_rest else []
+        lines += [f"`{way_home or f'pitboss land {event.run_id}'}` takes it home"] if at_rest else []
     lines += _needing(needs, event.run_id)
     if event.resume is not None:
         lines.append(f"go on with `{event.resume}`")

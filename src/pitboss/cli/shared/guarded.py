@@ -83,7 +83,8 @@ def _display(repo: Repo, paths: RunPaths, background: Background | None, *, as_j
         from pitboss.screens.progress import for_stderr
 
         display = for_stderr(json=as_json)
-    display.needs = lambda: _needs(repo, paths.run_id)
+    display.needs = partial(_needs, repo, paths.run_id)
+    display.way_home = partial(_way_home, repo, paths.run_id)
     return display
 
 
@@ -141,6 +142,12 @@ def _needs(repo: Repo, run_id: str) -> Sequence[Need]:
     from pitboss.cli.shared.needy import needs_at_the_end
 
     return needs_at_the_end(repo, run_id)
+
+
+def _way_home(repo: Repo, run_id: str) -> str | None:
+    from pitboss.cli.shared.needy import way_home
+
+    return way_home(repo, run_id)
 
 
 def guarded(

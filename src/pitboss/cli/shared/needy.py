@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.condition import Condition, condition
-from pitboss.core.needs import Need, NeedKind, asks_git, needs
+from pitboss.core.needs import Need, NeedKind, asks_git, landing_command, needs
 from pitboss.errors import PitbossError
+from pitboss.store.catalogue import read_state
 from pitboss.store.follow import Snapshot, snapshot
+from pitboss.store.paths import RunPaths
 from pitboss.store.situation import records_that_may_need, situation
 
 if TYPE_CHECKING:
@@ -41,6 +43,17 @@ def needs_at_the_end(repo: Repo, run_id: str) -> tuple[Need, ...]:
     how = condition(seen.state, live=False)
     listed = needs(situation(root, seen, git, records=records, condition=how))
     return tuple(need for need in listed if need.kind is not NeedKind.NOT_LANDED)
+
+
+def way_home(repo: Repo, run_id: str) -> str | None:
+    """The command that takes the work of a run home; None if its state cannot be read."""
+    from pitboss.landing.target import home_branch, other_branch
+
+    try:
+        state = read_state(RunPaths(repo.root, run_id))
+        return landing_command(state, home_branch(repo, state) or other_branch(repo))
+    except PitbossError:
+        return None
 
 
 def _records(root: Path, run_id: str) -> tuple[SessionRecord, ...]:
