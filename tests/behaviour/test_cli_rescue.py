@@ -155,6 +155,22 @@ def test_a_file_that_only_looks_changed_is_not_in_the_way(project: Project) -> N
     assert project.git("status", "--porcelain").splitlines() == [" M README.md", "?? half.txt"]
 
 
+def test_changes_that_git_overlooks_are_not_overwritten(project: Project) -> None:
+    project.git("update-index", "--skip-worktree", "README.md")
+    project.write("README.md", "my own\n")
+    name = the_ref(project)["name"]
+
+    done = project.pitboss("rescue", "apply", name)
+
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith(
+        f"error: cannot apply {name}: changes in README.md would be overwritten; nothing was changed\n"
+    )
+    assert (project.root / "README.md").read_text() == "my own\n"
+    assert not (project.root / "half.txt").exists()
+    project.git("update-index", "--no-skip-worktree", "README.md")
+
+
 @pytest.fixture
 def smudged(project: Project) -> Iterator[Callable[[str], None]]:
     """Sets what git runs before it writes `half.txt`, which comes after `README.md`."""

@@ -514,6 +514,22 @@ def test_a_hook_that_refuses_the_branch_changes_nothing(project: Project) -> Non
     assert said.startswith("error: cannot move main: ")
 
 
+@pytest.mark.parametrize("bit", ["assume-unchanged", "skip-worktree"])
+def test_changes_that_git_overlooks_are_not_overwritten_and_nothing_moves(project: Project, bit: str) -> None:
+    before = tip(project)
+    project.git("update-index", f"--{bit}", "list.txt")
+    project.write("list.txt", "my own\n")
+
+    for dry_run in (("--dry-run",), ()):
+        code, said = unchanged(project, project.pitboss("land", *dry_run), before)
+        assert code == 1
+        assert said.startswith("error: cannot land on main: changes in list.txt would be overwritten\nhint: ")
+    assert (project.root / "list.txt").read_text() == "my own\n"
+
+    assert project.pitboss("land", "--only", "1").code == 0
+    assert (project.root / "one.txt").exists()
+
+
 def filtered(project: Project, smudge: str) -> None:
     """Set what git runs before it writes `one.txt`."""
     project.write(".git/info/attributes", "one.txt filter=odd\n")

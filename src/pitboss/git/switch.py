@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.errors import GitError
 from pitboss.git.loose_refs import head_commit, tip_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _BRANCHES = "refs/heads/"
 _NOTE_LIMIT = 200
 _LOOKS_CHANGED = b"not uptodate"
+_NOT_CLEAN = lazy_pattern(rb"Entry '(.*)' not uptodate")
 _DECISIVE = (".gitignore", ".gitattributes", ".gitmodules")
 _LINK = "160000"
 
@@ -127,6 +129,14 @@ class Switch:
         folders = {path[:at] for path in paths for at, letter in enumerate(path) if letter == "/"}
         return any(os.path.lexists(self._repo.root / folder / ".git") for folder in folders)
 
+    def rehearse(self, old: str, new: str) -> str | None:
+        """What keeps git from bringing the clean tree from `old` to `new`; None if nothing does. Moves nothing.
+
+        Files can have changes that `git status` does not show.
+        """
+        done = self._try_to_move(old, new, "--dry-run")
+        return None if done.code == 0 else _words(done)
+
     def to(self, position: HeadPosition) -> bool:
         """Check out `position`; False if git complained of something, such as a file that it could not remove.
 
@@ -211,8 +221,8 @@ class Switch:
             )
         return not done.stderr
 
-    def _try_to_move(self, old: str, new: str) -> Captured:
-        order = ("read-tree", "-m", "-u", old, new)
+    def _try_to_move(self, old: str, new: str, *options: str) -> Captured:
+        order = ("read-tree", "-m", "-u", *options, old, new)
         done = self._repo.run(*order, ok=(0, 128))
         if done.code != 0 and _LOOKS_CHANGED in done.stderr:
             # Nothing has moved yet, and a file may only look changed: one that was written again as it was, say.
@@ -283,7 +293,9 @@ class Switch:
 
 
 def _words(done: Captured) -> str:
-    """What git said, on one line."""
+    """What git said, on one line; clearer where it has only a word of its own."""
+    if found := _NOT_CLEAN.search(done.stderr):
+        return f"changes in {os.fsdecode(found[1])} would be overwritten"
     return " ".join(done.stderr.decode(errors="replace").split())
 
 

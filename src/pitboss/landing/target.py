@@ -166,6 +166,11 @@ class Mover:
             )
         if why := self._switch.obstacle(HeadPosition(commit=new)):
             raise CommandError(f"cannot land on {target.name}: {why}", hint="see to that, then land again")
+        if why := self._switch.rehearse(target.tip, new):
+            raise CommandError(
+                f"cannot land on {target.name}: {why}",
+                hint="see to that, then land again; `git ls-files -v` marks files whose changes git overlooks (h, S)",
+            )
 
     def move(self, target: Target, new: str) -> None:
         """Move the branch from its tip to `new`, and the clean checkout of it, if it is checked out.
