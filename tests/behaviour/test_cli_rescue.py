@@ -11,6 +11,7 @@ import pytest
 
 from tests.behaviour.test_cli_observers import documented
 from tests.support.cli import Project, finish, wait_until
+from tests.support.runs import Gate, grinding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -229,6 +230,24 @@ def test_after_a_kill_in_the_middle_it_is_applied_whole(
     assert project.pitboss("rescue", "apply", name).code == 0
     assert project.git("status", "--porcelain").splitlines() == [" M README.md", "?? half.txt"]
     assert (project.root / "half.txt").read_text() == "half\n"
+
+
+def test_nothing_is_applied_to_the_tree_that_a_live_run_works_in(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    project.prompt("fail", "echo half >half.txt; exit 3")
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    gate, name = Gate(tmp_path / "gate"), the_ref(project)["name"]
+    project.prompt("waits", gate.script)
+    with grinding(project, "waits", "--max-iterations", "1") as live:
+        gate.wait()
+        done = project.pitboss("rescue", "apply", name)
+        assert (done.code, done.out) == (1, "")
+        assert done.err.startswith("error: a run is live, and works in this tree\nhint: ")
+        assert project.git("status", "--porcelain") == ""
+        gate.open()
+        assert live.ended().code == 3
+
+    assert project.pitboss("rescue", "apply", name).code == 0
 
 
 def test_an_unknown_ref_is_an_error(project: Project) -> None:

@@ -13,11 +13,13 @@ from pitboss.git.errors import GitError
 from pitboss.git.locks import LockScope, remove_stale_locks
 from pitboss.git.merge import changed_paths, merge_trees
 from pitboss.git.switch import Switch
-from pitboss.landing.refs import run_branch
+from pitboss.landing.refs import RUN_BRANCHES, run_branch
 from pitboss.landing.rescue_refs import list_rescued, why_kept
 from pitboss.landing.signed import PersonalCommits
 from pitboss.store.applied import applied, note_applied
 from pitboss.store.catalogue import readable_log
+from pitboss.store.git_dir import lock_paths
+from pitboss.store.lock import lock_holder
 from pitboss.store.log import iter_records
 from pitboss.store.opening import is_folder
 from pitboss.store.paths import RunPaths, runs_dir
@@ -94,8 +96,10 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
     """Bring a ref's changes into the current, clean tree, uncommitted, by three-way merge (SPEC 8).
 
     All or nothing: on conflict the conflicting paths are returned and the tree is as it was. What a killed one left is
-    taken back first. From then on the ref counts as applied. Raises CommandError when the tree is not clean.
+    taken back first. From then on the ref counts as applied. Raises CommandError when the tree is not clean,
+    or a run works in it.
     """
+    _refuse_beside_a_run(repo)
     switch = Switch(repo, repo.inside(_HALF_APPLIED))
     _take_back(repo, switch)
     status = repo.status()
@@ -166,6 +170,16 @@ def reasons(repo: Repo, found: tuple[Rescued, ...]) -> dict[str, str | None]:
         return next((ended[known] for known in (name, name.rpartition("-")[0]) if known in ended), None)
 
     return {r.ref: why_kept(repo, r.ref) or of_session(r.short_name) for r in found}
+
+
+def _refuse_beside_a_run(repo: Repo) -> None:
+    """Refuse while a run works in this tree: its session would commit what is applied as its own."""
+    on_run_branch = (repo.on_branch() or "").startswith(f"refs/heads/{RUN_BRANCHES}")
+    if on_run_branch and lock_holder(*lock_paths(repo.root)) is not None:
+        raise CommandError(
+            "a run is live, and works in this tree",
+            hint="apply it once the run is over; `pitboss stop` lets the sessions in flight finish",
+        )
 
 
 def _refuse_overwriting(repo: Repo, rescued: Rescued, tree: str) -> None:
