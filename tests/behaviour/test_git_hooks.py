@@ -93,3 +93,14 @@ def test_a_hook_may_leave_nothing_running(tmp_path: Path) -> None:
     )
     assert project.pitboss("grind").code == 0
     assert proctree.start_time(int((tmp_path / "pid").read_text())) is None
+
+
+def test_hooks_in_a_folder_that_hides_itself_run_in_working_copies(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    configure(project, grind='mode = "worktree"')
+    project.prompt("chore", "echo text >work.txt", max_runs=1)
+    project.write(".husky/_/.gitignore", "*")
+    project.write(".husky/_/pre-commit", "#!/bin/sh\necho not that\nexit 1\n").chmod(0o755)
+    project.git("config", "core.hooksPath", ".husky/_")
+    project.pitboss("grind")
+    assert verdict(the_run(project).records[0]) == ("error", "commit_refused: not that", False, 1)

@@ -147,3 +147,24 @@ def test_what_hides_itself_is_kept_when_others_landed_a_file_of_its_name(project
     assert run.files(run.branch)["out/file.txt"] == "theirs\n"
     refs = project.git("for-each-ref", "--format=%(refname)", "refs/pitboss/rescue").split()
     assert "mine\n" in [project.git("cat-file", "blob", f"{ref}:out/file.txt") for ref in refs]
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["$(git rev-parse --git-common-dir)/info/exclude", "$HOME/.config/git/ignore", "$HOME/rules"],
+    ids=["info/exclude", "the user's own", "core.excludesFile"],
+)
+def test_a_rule_outside_the_tree_hides_nothing_from_later_sessions_either(
+    project: Project, file: str
+) -> None:
+    if file.endswith("rules"):
+        project.git("config", "core.excludesFile", "~/rules")
+    configure(project, grind='mode = "worktree"')
+    rule = f'mkdir -p "$(dirname "{file}")"; echo "file-*" >>"{file}"'
+    project.prompt("alpha", f"{rule}; echo one >file-1", max_runs=1, weight=2)
+    project.prompt("beta", "echo two >file-2", max_runs=1)
+    project.pitboss("grind")
+    run = the_run(project)
+    assert run.rescued("alpha")["file-1"] == "one\n"
+    assert run.rescued("beta")["file-2"] == "two\n"
+    assert run.record("beta")["hidden"] == f"{WORDS} are kept under a rescue ref"

@@ -38,3 +38,20 @@ def test_what_says_where_somebody_else_is_at_work_is_forgotten_and_settings_stay
     environ = settings | {"GIT_DIR": "/r/.git", "CLAUDECODE": "1", "PITBOSS_RUN_ID": "outer"}
     forget_others(environ)
     assert environ == settings
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "GIT_CHERRY_PICK_HELP",
+        "CLAUDE_CODE_TEAM_NAME",
+        "CLAUDE_CODE_PARENT_SESSION_ID",
+        "CODEX_SESSION_ID",
+        "GEMINI_CLI_IDE_SERVER_PORT",
+        "QWEN_CODE_IDE_WORKSPACE_PATH",
+    ],
+)
+def test_whose_teammate_or_editor_somebody_is_reaches_no_child(name: str) -> None:
+    environ = {"PATH": "/bin", name: "1"}
+    forget_others(environ)
+    assert environ == {"PATH": "/bin"}

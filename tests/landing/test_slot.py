@@ -412,6 +412,31 @@ def test_ignored_files_of_the_users_checkout_are_copied_and_nothing_else(world: 
     world.assert_ready(1, world.first)
 
 
+def test_folders_that_hide_themselves_are_copied_and_others_do_not_become_hidden(world: World) -> None:
+    sh(
+        world.root,
+        "mkdir -p venv/bin cache/in half; echo '*' > venv/.gitignore; echo p > venv/bin/python;"
+        " echo '*' > cache/in/.gitignore; echo c > cache/in/c; echo open > cache/open;"
+        " echo deep > half/.gitignore; echo d > half/deep",
+    )
+    world.slot.prepare(branch_of(1), world.first, seq=1)
+    repo = world.slot.opened()
+    assert repo is not None
+    warnings = copy_ignored(world.root, repo, ["venv", "cache", "half"])
+    place = world.slot.path
+    assert sh(place, "find venv cache half -type f | sort").splitlines() == [
+        "cache/in/.gitignore",
+        "cache/in/c",
+        "venv/.gitignore",
+        "venv/bin/python",
+    ]
+    assert warnings == tuple(
+        f"{path} is not ignored by git, so it was not copied"
+        for path in ("cache/open", "half/.gitignore", "half/deep")
+    )
+    world.assert_ready(1, world.first)
+
+
 def test_a_slot_that_git_was_killed_while_making_is_finished_and_counts_as_new(world: World) -> None:
     world.slot.prepare(branch_of(1), world.first, seq=1)
     inside = world.root / ".git/worktrees/slot-1"

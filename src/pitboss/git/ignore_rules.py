@@ -47,6 +47,7 @@ class ExcludeFiles:
         self._excludes = ""
         self._included: tuple[str, ...] = ()
         self._known: Excludes | None = None
+        self._first: bytes | None = None
         self._lock = Lock()
 
     def now(self, repo: Repo) -> Excludes:
@@ -57,11 +58,19 @@ class ExcludeFiles:
                 self._excludes, self._included = _settings(repo)
                 texts = (_bytes(self._own(repo)), _bytes(repo.common_dir / "info" / "exclude"))
                 known = self._known = Excludes(seen=self._seen(repo), text=b"\n".join(texts))
+                if self._first is None:
+                    self._first = known.text
             return known
 
-    def written_since(self, rules: Excludes, repo: Repo) -> bool:
-        """Whether the rules have changed; asks git only if a file was written."""
-        return not self.are_as_seen(rules, repo) and self.now(repo).text != rules.text
+    def first(self, repo: Repo) -> bytes:
+        """The rules when they were first asked for: what was added since is not in them. Raises GitError."""
+        now = self.now(repo)
+        return now.text if self._first is None else self._first
+
+    def differ_from_first(self, rules: Excludes, repo: Repo) -> bool:
+        """Whether the rules are not what they first were; asks git only if a file was written since `rules`."""
+        now = rules if self.are_as_seen(rules, repo) else self.now(repo)
+        return now.text != self._first
 
     def are_as_seen(self, rules: Excludes, repo: Repo) -> bool:
         """Whether neither the rules nor any of git's settings were written, the same again or not."""

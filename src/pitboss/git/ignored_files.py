@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pitboss.git.ignore_rules import RULES
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
@@ -13,14 +14,16 @@ if TYPE_CHECKING:
 
     from pitboss.git.repo import Repo
 
+_CHECK = ("check-ignore", "-z", "--stdin")
 _NEVER = frozenset({".git", PITBOSS_FOLDER})
 
 
 def copy_ignored(source: Path, worktree: Repo, names: Sequence[str]) -> tuple[str, ...]:
     """Copy files and folders, named relative to `source` (glob patterns too), to the same places in a working copy.
 
-    Only what git ignores there is copied: the rest is tracked, or would be committed. Symbolic links stay links;
-    missing files are skipped. Returns warnings. Raises GitError.
+    Only what git ignores there is copied: the rest is tracked, or would be committed. What a folder's own `.gitignore`
+    hides, itself included, counts as ignored. Symbolic links stay links; missing files are skipped. Returns warnings.
+    Raises GitError.
     """
     warnings = [
         f"{name} is not a name inside the repository, so it was not copied" for name in names if _leaves(name)
@@ -31,7 +34,7 @@ def copy_ignored(source: Path, worktree: Repo, names: Sequence[str]) -> tuple[st
     sound = [
         path for path in found if not _through_link(source, path) and not _through_link(worktree.root, path)
     ]
-    ignored = _ask(worktree, sound, "check-ignore", "-z", "--stdin")
+    ignored = _ignored(source, worktree, sound)
     copied = ((path, _copy(source / path, worktree.root / path)) for path in ignored)
     warnings += [f"{path} was not copied: {complaint}" for path, complaint in copied if complaint]
     warnings += [
@@ -40,6 +43,30 @@ def copy_ignored(source: Path, worktree: Repo, names: Sequence[str]) -> tuple[st
     tracked = set(_tracked(worktree)) if len(ignored) < len(sound) else set()
     exposed = [path for path in sound if path not in {*ignored, *tracked}]
     return (*warnings, *(f"{path} is not ignored by git, so it was not copied" for path in exposed))
+
+
+def _ignored(source: Path, worktree: Repo, paths: Sequence[str]) -> list[str]:
+    """Those of the paths that git ignores in the working copy.
+
+    Tools that keep a folder out of git put a `.gitignore` of `*` into it, as husky and virtual environments do: so that
+    its rules count, it has to be there before git is asked. One that hides others but not itself does not stay.
+    """
+    ignored = _ask(worktree, paths, *_CHECK)
+    rest = [path for path in paths if path not in set(ignored)]
+    brought = [
+        path
+        for path in rest
+        if Path(path).name == RULES
+        and not os.path.lexists(worktree.root / path)
+        and _copy(source / path, worktree.root / path) is None
+    ]
+    if not brought:
+        return ignored
+    hidden = set(_ask(worktree, brought, *_CHECK))
+    for path in brought:
+        if path not in hidden:
+            (worktree.root / path).unlink()
+    return [*ignored, *_ask(worktree, rest, *_CHECK)]
 
 
 def _leaves(name: str) -> bool:

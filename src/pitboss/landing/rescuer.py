@@ -113,7 +113,7 @@ class Rescuer:
         self._since_ns = _made_at(index.path)
         self._excludes = self._exclude_files.now(self._repo)
         if self._excludes.says_something:
-            self._repo.inside(_KEPT_RULES).write_bytes(self._excludes.text)
+            self._repo.inside(_KEPT_RULES).write_bytes(self._exclude_files.first(self._repo))
 
     def end(self) -> None:
         """Forget what `begin` remembered."""
@@ -121,8 +121,12 @@ class Rescuer:
             self._repo.inside(_KEPT_RULES).unlink(missing_ok=True)
 
     def rules_changed(self) -> bool:
-        """Whether ignore rules outside the tree may have changed since `begin`."""
-        return self._excludes is not None and self._exclude_files.written_since(self._excludes, self._repo)
+        """Whether the ignore rules outside the tree are other than at the run's start.
+
+        Those that a session made are in no commit and outlive it: they must not hide what later sessions do.
+        """
+        known = self._excludes
+        return known is not None and self._exclude_files.differ_from_first(known, self._repo)
 
     def rules(self) -> Excludes | None:
         """The ignore rules outside the tree; None if they, or how git takes them, may have changed since `begin`."""
@@ -286,7 +290,7 @@ class Rescuer:
 
     def _old_rules(self) -> bytes:
         if self._excludes is not None:
-            return self._excludes.text
+            return self._exclude_files.first(self._repo)
         try:
             return self._repo.inside(_KEPT_RULES).read_bytes()
         except OSError:
