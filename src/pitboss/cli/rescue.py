@@ -18,6 +18,7 @@ from pitboss.errors import CommandError
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs as refs
 from pitboss.landing import rescued_work
+from pitboss.landing.kept_rescues import note_dropped
 from pitboss.screens.output import columns, note, say, when, write_diff, write_json
 
 _SUBJECT = lazy_pattern(r"\[pitboss/grind\] rescue of (\S+) session-\d+ \(.*\)")
@@ -90,6 +91,7 @@ def drop(*, ref: str) -> None:
         raise CommandError(
             f"{ref} is only the beginning of {rescued.short_name}", hint="give the full name to drop it"
         )
+    note_dropped(repo, rescued)
     refs.drop(repo, rescued)
     say(f"dropped {rescued.short_name}, {rescued.oid[:7]}: {_subject(rescued)}")
     say(f"until git collects garbage, `git update-ref {rescued.ref} {rescued.oid}` brings it back")

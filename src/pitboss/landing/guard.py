@@ -19,6 +19,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.home import KnownHome
 from pitboss.git.layout import Layout
 from pitboss.git.whereabouts import HOOKS
+from pitboss.landing.kept_rescues import KeptRescues
 from pitboss.landing.refs import REF_FOLDERS
 from pitboss.landing.shared_refs import SharedRefs, changed_at
 from pitboss.store.backup import kept_in_git
@@ -38,6 +39,7 @@ FOLDER = "git-settings"
 _FOUND = "found.json"
 _HOMES = "homes.json"
 _REFS = "refs.json"
+_RESCUES = "rescues.json"
 _MOST_BYTES = 1024 * 1024
 _MOST_NAMED = 5
 _MOST_LOOKS = 4
@@ -71,6 +73,7 @@ class Guard:
         self._run_id = run.name
         self._layout = Layout(repo, REF_FOLDERS, mark=kept_in_git(run.name))
         self._refs = SharedRefs(repo, run.name, self._folder / _REFS)
+        self._rescues = KeptRescues(repo, run.name, self._folder / _RESCUES)
         self._fenced = fenced
         self.kept_hooks = _kept_hooks(repo, run) if fenced else None
         """Those in the tree, if sessions are fenced."""
@@ -113,6 +116,8 @@ class Guard:
             warnings += self._compared(saved, gone_at)  # the hooks may be somewhere else now
         self._save()
         warnings += tuple(self._refs.resume(gone_at, self._set_aside))
+        self._rescues.resume()
+        warnings += tuple(self._rescues.check())
         self._keep()
         return warnings
 
@@ -154,7 +159,7 @@ class Guard:
                 return ()  # a check that began after this call found everything as it was
             self._begun += 1
             refs = self._refs.check(self._set_aside) if self._fenced else ()
-            warnings = (*self._checked(seq), *refs)
+            warnings = (*self._checked(seq), *refs, *self._rescues.check())
             if not warnings:
                 self._clean = self._begun
             return warnings

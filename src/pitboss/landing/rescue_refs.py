@@ -96,6 +96,18 @@ def keep(
     return tuple(names)
 
 
+def put_back(repo: Repo, rescued: Rescued, *, why: str, now: str | None) -> None:
+    """Have a ref hold again what it did, although it is gone or holds `now`, which is kept too. Raises GitError."""
+    if now is None:
+        if _create(repo, rescued.ref, rescued.oid, why):
+            return
+        now = repo.commit_id(rescued.ref)  # what was in the way has got that name
+    repo.git(*NO_HOOKS, "update-ref", ITSELF, "-d", rescued.ref)
+    _create(repo, rescued.ref, rescued.oid, why)
+    if now is not None and rescued.seq is not None:
+        keep(repo, rescued.run_id, rescued.seq, [now], why=f"{rescued.short_name} had been moved to it")
+
+
 def drop(repo: Repo, rescued: Rescued) -> None:
     """Delete a ref, if it still points where it did. Raises GitError."""
     repo.git(*NO_HOOKS, "update-ref", ITSELF, "-d", rescued.ref, rescued.oid)

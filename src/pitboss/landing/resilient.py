@@ -306,11 +306,17 @@ class ResilientPlace:
             return otherwise
 
     def _looked(self, work: Callable[[], T]) -> T:
-        """First restore git's config after the session, unless `look_ahead` just has; then do the step."""
+        """First restore git's config after the session, unless `look_ahead` just has; then do the step.
+
+        Rescue refs that it made are noted at once, so that no other session can take them away.
+        """
         looked, self._looked_ahead = self._looked_ahead, False
         if not looked:
             self._monitor.look(self._seq)
-        return work()
+        done = work()
+        if isinstance(done, Landing) and done.rescue:
+            self._monitor.look(self._seq)
+        return done
 
     def _warn(self, text: str) -> None:
         self._monitor.warn(self._seq, text)

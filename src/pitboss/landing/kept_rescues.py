@@ -1,0 +1,123 @@
+"""Puts back the rescue refs of a run that an agent deletes or moves: the work of others hangs on them (SPEC 1.2).
+
+What they hold is noted in the run directory, so that a later process of the run knows it too. Whoever drops one on
+purpose says so first, in git's own folder, which all working trees share.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from pitboss.errors import StorageError
+from pitboss.git.errors import GitError
+from pitboss.git.small_files import text_of
+from pitboss.landing.refs import RESCUE_REFS
+from pitboss.landing.rescue_refs import Rescued, list_rescued, put_back, why_kept
+from pitboss.store.files import append_durable, make_directory, read_regular, write_atomic
+from pitboss.typed import from_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pitboss.git.repo import Repo
+
+    Look = tuple[dict[str, str], tuple[int, ...] | None]
+    """What the files of refs hold, and which `packed-refs` there is."""
+
+_DROPPED = "pitboss/dropped-rescues"
+_MOST_BYTES = 16 * 1024 * 1024
+
+
+class HeldRef(msgspec.Struct, frozen=True):
+    """A rescue ref as it was, and the reason that its log gave."""
+
+    rescued: Rescued
+    why: str
+
+
+class KeptRescues:
+    """The rescue refs of the run `run_id`; the file `note` says what they held."""
+
+    def __init__(self, repo: Repo, run_id: str, note: Path) -> None:
+        self._repo = repo
+        self._run_id = run_id
+        self._note = note
+        self._folder = repo.common_dir / RESCUE_REFS / run_id
+        self._packed = repo.common_dir / "packed-refs"
+        self._kept: dict[str, HeldRef] = {}
+        self._seen: Look | None = None
+
+    def resume(self) -> None:
+        """Go on from what an earlier process noted."""
+        content = read_regular(self._note, _MOST_BYTES)
+        with suppress(msgspec.MsgspecError, UnicodeDecodeError):
+            self._kept = {} if content is None else from_json(content, dict[str, HeldRef])
+
+    def check(self) -> Iterator[str]:
+        """Put back what was deleted or moved since the last call, and note what is new; yields warnings.
+
+        Asks git only if its files have changed; if it fails, the next call tries again.
+        """
+        look = self._look()
+        if look != self._seen and (look[0] or self._kept):
+            with suppress(GitError):
+                yield from self._put_back()
+                self._take()
+        else:
+            self._seen = look
+
+    def _put_back(self) -> Iterator[str]:
+        found = {each.ref: each.oid for each in list_rescued(self._repo, self._run_id)}
+        for ref, kept in self._kept.items():
+            was, now = kept.rescued.oid, found.get(ref)
+            if now == was or (now is None and self._is_dropped(kept.rescued)):
+                continue
+            done = "deleted" if now is None else f"moved to {now}"
+            if self._repo.commit_id(was) is None:
+                yield f"{ref} had been {done}, and git no longer has the commit {was} that it kept"
+                continue
+            put_back(self._repo, kept.rescued, why=kept.why, now=now)
+            yield f"{ref}, which keeps a session's work, had been {done}, and was put back"
+
+    def _take(self) -> None:
+        look = self._look()
+        found = {each.ref: each for each in list_rescued(self._repo, self._run_id)}
+        known = {ref: kept for ref, kept in self._kept.items() if found.get(ref) == kept.rescued}
+        new = {
+            ref: HeldRef(each, why_kept(self._repo, ref) or "")
+            for ref, each in found.items()
+            if ref not in known
+        }
+        self._kept = known | new
+        write_atomic(self._note, msgspec.json.encode(self._kept), durable=True)
+        self._seen = look
+
+    def _look(self) -> Look:
+        loose: dict[str, str] = {}
+        with suppress(OSError), os.scandir(self._folder) as entries:
+            loose = {entry.name: text_of(self._folder / entry.name) for entry in entries}
+        try:
+            packed = self._packed.stat()
+        except OSError:
+            return loose, None
+        return loose, (packed.st_ino, packed.st_size, packed.st_mtime_ns)
+
+    def _is_dropped(self, rescued: Rescued) -> bool:
+        return _line(rescued) in text_of(self._repo.common_dir / _DROPPED).splitlines()
+
+
+def note_dropped(repo: Repo, rescued: Rescued) -> None:
+    """Say that a ref is about to be deleted on purpose: a run that is live then leaves it alone."""
+    place = repo.common_dir / _DROPPED
+    with suppress(StorageError):
+        make_directory(place.parent)
+        append_durable(place, f"{_line(rescued)}\n".encode())
+
+
+def _line(rescued: Rescued) -> str:
+    return f"{rescued.ref} {rescued.oid}"
