@@ -79,14 +79,14 @@ class Glances:
         except (_InDoubtError, OSError):
             return None
 
-    def let_git_look(self, rules: Excludes | None) -> Callable[[], TreeStatus]:
-        """Have git look, right after a look that was in vain, and learn from it.
+    def let_git_look(self, rules: Excludes | None, *, anew: bool = False) -> Callable[[], TreeStatus]:
+        """Have git look, right after a look that was in vain, and learn from it; `anew` as in `status_call`.
 
         Whoever gets what this returns calls it once, and then waits. That raises GitError.
         """
         index = self._index
         if rules is None or index is None:
-            return self._repo.begin_status()
+            return self._repo.begin_status(anew=anew)
         looking = self._repo.begin_status(ignored=True)
 
         def looked() -> TreeStatus:

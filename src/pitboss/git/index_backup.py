@@ -52,6 +52,13 @@ class IndexBackup:
         """The copy; its ctime tells when it was made, by the file system's clock."""
         return self._copy
 
+    def was_written(self) -> bool:
+        """Whether somebody may have written the index since it was saved."""
+        try:
+            return _identity(self._index) != self._seen
+        except OSError:
+            return True
+
     def is_sound(self, commit: str) -> bool:
         """Whether there is an index and it is whole; `commit` is any in the repository, to tell its kind of hash.
 

@@ -18,7 +18,7 @@ from pitboss.git.environment import (
     pinned,
 )
 from pitboss.git.errors import GitError, all_said, met_half_made_worktree
-from pitboss.git.status import IGNORED, STATUS, TreeStatus, parse_status
+from pitboss.git.status import TreeStatus, parse_status, status_call
 from pitboss.git.whereabouts import ASK_FOR, WHERE, is_inside, places_in, refuse_unless_found
 from pitboss.process import Command, Leash, begin_capture, capture, transfer
 from pitboss.process.search import installed
@@ -285,20 +285,21 @@ class Repo:
         """Run a git command that exits with 0 for yes and 1 for no."""
         return self.run(*args, ok=(0, 1)).code == 0
 
-    def status(self, *, writing: bool | None = None) -> TreeStatus:
+    def status(self, *, writing: bool | None = None, anew: bool = False) -> TreeStatus:
         """HEAD, branch and dirt in one call. No pathspec: with one, git would not use its untracked cache.
 
         `writing` says whether git may save what it found in the index; None means as usual for this tree. With
         submodules it may not: git would also write where their `.git` files point, and agents can write those.
+        `anew` as in `status_call`.
         """
-        return parse_status(self.git(*STATUS, env=self._for_status(writing)))
+        return parse_status(self.git(*status_call(anew=anew), env=self._for_status(writing)))
 
-    def begin_status(self, *, ignored: bool = False) -> Callable[[], TreeStatus]:
+    def begin_status(self, *, ignored: bool = False, anew: bool = False) -> Callable[[], TreeStatus]:
         """Start the same call; whoever gets what this returns calls it once, and then waits. That raises GitError.
 
         With `ignored`, git names ignored paths too.
         """
-        printed = self.begin_git(*STATUS, *((IGNORED,) if ignored else ()), env=self._for_status(None))
+        printed = self.begin_git(*status_call(anew=anew, ignored=ignored), env=self._for_status(None))
         return lambda: parse_status(printed(), with_ignored=ignored)
 
     def _for_status(self, writing: bool | None) -> dict[str, str]:

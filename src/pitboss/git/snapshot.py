@@ -112,6 +112,12 @@ def snapshot(repo: Repo, status: TreeStatus, *, message: str, base: str) -> str:
     return repo.commit_tree(tree, parent=status.head or base, message=message)
 
 
+def work(repo: Repo, status: TreeStatus, *, message: str, base: str) -> list[str]:
+    """The same, or none if nothing differs from that: git's cache may name a new file that is gone (`status_call`)."""
+    made = snapshot(repo, status, message=message, base=base)
+    return [made] if not repo.succeeds("diff-tree", "--quiet", status.head or base, made, "--") else []
+
+
 def put_back(repo: Repo, branch: str, target: str) -> None:
     """Check out `branch` at `target` with a clean tree; ignored files and pitboss's folder stay as they are.
 

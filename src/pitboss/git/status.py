@@ -10,9 +10,19 @@ import msgspec
 from pitboss.store.paths import PITBOSS_FOLDER
 
 FEW_PATHS = 64
-STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
-IGNORED = "--ignored=matching"
-"""Has git name ignored paths too: of a folder that a rule matches the folder alone, of any other what is in it."""
+_STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
+_IGNORED = "--ignored=matching"
+_ANEW = ("-c", "core.untrackedCache=false")
+
+
+def status_call(*, anew: bool = False, ignored: bool = False) -> tuple[str, ...]:
+    """What git is asked for a status; `parse_status` reads the answer.
+
+    With `ignored`, git names ignored paths too: of a folder that a rule matches the folder alone, of any other what is
+    in it. With `anew`, git looks for new files in every folder. Its cache of them knows when a folder changed to the
+    second: if the index was written in a later one, a file that was made in the same second as the cache is overlooked.
+    """
+    return (*(_ANEW if anew else ()), *_STATUS, *((_IGNORED,) if ignored else ()))
 
 
 _Entry: TypeAlias = tuple[str, list[str], str]
@@ -49,7 +59,7 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_status(output: bytes, *, with_ignored: bool = False) -> TreeStatus:
-    """Parse the output of `git status` with the options in `STATUS`, and with `IGNORED` if that is said."""
+    """Parse the output of `git status` for `status_call`, `with_ignored` if it was asked for that."""
     header: dict[str, str] = {}
     entries: list[_Entry] = []
     ignored: list[str] = []

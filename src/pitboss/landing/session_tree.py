@@ -110,7 +110,8 @@ class SessionTree:
             self._committer.begin()
         rules = self._rescuer.rules()
         status = self._glances.look(self._branch, base, rules)
-        self._looking = self._glances.let_git_look(rules) if status is None else lambda: status
+        anew = self._index_backup.was_written()
+        self._looking = self._glances.let_git_look(rules, anew=anew) if status is None else lambda: status
         self._only_edits = status is not None and status.only_edits
         if self._only_edits and not expected:
             self._committer.begin()
@@ -189,7 +190,7 @@ class SessionTree:
             attributes.remove_pipes(self._repo)
             if not self._index_backup.is_sound(session.base_commit):
                 self._index_backup.restore(session.base_commit)
-        status = self._repo.status() if looked is None else looked()
+        status = self._repo.status(anew=self._index_backup.was_written()) if looked is None else looked()
         if status.unborn and self._repo.drop_broken_ref(f"refs/heads/{self._branch}"):
             status = self._repo.status()
         return status
@@ -374,12 +375,11 @@ class SessionTree:
         if not effort.status.dirty:
             return []
         message, base = self._rescuer.message(effort, reason), effort.session.base_commit
-        oid = snapshot.snapshot(self._repo, effort.status, message=message, base=base)
-        if not effort.again:
-            return [oid]
-        kept = rescue_refs.list_rescued(self._repo, self._run_id, effort.session.seq)
+        made = snapshot.work(self._repo, effort.status, message=message, base=base)
+        again, seq = effort.again, effort.session.seq
+        kept = rescue_refs.list_rescued(self._repo, self._run_id, seq) if again else []
         known = frozenset[bytes]().union(*(snapshot.changes(self._repo, target, r.oid) for r in kept))
-        return [] if snapshot.changes(self._repo, target, oid) <= known else [oid]
+        return [oid for oid in made if not again or not snapshot.changes(self._repo, target, oid) <= known]
 
     def _clear(self, effort: Effort, target: str, reason: str | None, *, saved: list[str]) -> None:
         """Empty the tree of untracked files; first keep those that only the restored ignore rules reveal."""
