@@ -82,6 +82,21 @@ def test_identity_line_ends_hooks_and_copied_files_are_on_a_worker_what_they_are
     assert list((run.folder / "workers").glob("local-*/")) == []
 
 
+def test_a_run_says_which_filters_its_workers_lack_if_files_go_through_them(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    for name in ("crypt", "idle"):
+        project.git("config", f"filter.{name}.clean", "tr a-z A-Z")
+    project.write(".gitattributes", "*.key filter=crypt\n*.pem filter=idle\n")
+    project.write("deep/x.key", "secret\n")
+    project.commit("A key")
+    configure(project)
+    project.prompt("alpha", "echo new > y.key", max_runs=2)
+    done = project.pitboss("grind", "--workers", "local:1")
+    assert (
+        done.err.count("warning: on workers, files that go through git filters of yours (crypt) are as") == 1
+    )
+
+
 def broken(folder: Path, oid: str) -> None:
     """Damage an object in a worker's clone."""
     (file,) = folder.glob(f"repositories/*/.git/objects/{oid[:2]}/{oid[2:]}")

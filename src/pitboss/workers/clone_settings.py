@@ -71,6 +71,14 @@ def settings_of(repo: Repo) -> CloneSettings:
     return CloneSettings(settings=carried, hooks=_scripts(folder))
 
 
+def filters_in_use(repo: Repo) -> tuple[str, ...]:
+    """The filters of the user that tracked files go through; being programs, they stay at home. Raises GitError."""
+    asked = ("config", "-z", "--name-only", "--get-regexp", r"^filter\..*\.(clean|smudge|process)$")
+    keys = os.fsdecode(repo.git(*asked, ok=(0, 1))).split("\0")
+    names = sorted({key.partition(".")[2].rpartition(".")[0] for key in filter(None, keys)})
+    return tuple(name for name in names if repo.git("ls-files", "-z", "--", f":(attr:filter={name})"))
+
+
 def take_over(clone: Repo, found: CloneSettings) -> None:
     """Apply to a clone what `settings_of` found. Raises GitError, StorageError."""
     folder = clone.common_dir / "hooks"

@@ -25,7 +25,7 @@ from pitboss.workers import messages as say
 from pitboss.workers.awaiting import Awaiting
 from pitboss.workers.bases import Bases
 from pitboss.workers.carriage import Carriage
-from pitboss.workers.clone_settings import settings_of
+from pitboss.workers.clone_settings import filters_in_use, settings_of
 from pitboss.workers.deliveries import Deliveries
 from pitboss.workers.home_files import HomeFiles
 from pitboss.workers.late_work import LateWork
@@ -243,6 +243,12 @@ class Dispatch:
 
     @cached_property
     def _clone_settings(self) -> CloneSettings:
+        if names := ", ".join(filters_in_use(self.repo)):
+            self.monitor.warn(
+                None,
+                f"on workers, files that go through git filters of yours ({names}) are as git stores them, and what"
+                " sessions make of them is stored without: a clone takes over no filter",
+            )
         return settings_of(self.repo)
 
     @cached_property
