@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -122,9 +123,22 @@ def test_a_dropped_ref_stays_away(scene: Scene) -> None:
 def test_the_next_process_knows_them_too(scene: Scene) -> None:
     scene.git("update-ref", "-d", SECOND)
     scene.rescues = scene.again()
-    scene.rescues.resume()
+    scene.rescues.resume(gone_at=float("inf"))
     assert len(scene.check()) == 1
     assert scene.held() == scene.oids
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["loose", "packed"])
+def test_what_somebody_deletes_while_nothing_runs_stays_away(scene: Scene, packed: bool) -> None:
+    if packed:
+        scene.git("pack-refs", "--all", "--prune")
+    gone_at = time.time()
+    time.sleep(0.05)
+    scene.git("update-ref", "-d", SECOND)
+    scene.rescues = scene.again()
+    scene.rescues.resume(gone_at)
+    assert scene.check() == []
+    assert scene.held() == {FIRST: scene.oids[FIRST]}
 
 
 def test_a_commit_that_git_no_longer_has_is_said_once(scene: Scene) -> None:

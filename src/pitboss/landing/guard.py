@@ -116,7 +116,7 @@ class Guard:
             warnings += self._compared(saved, gone_at)  # the hooks may be somewhere else now
         self._save()
         warnings += tuple(self._refs.resume(gone_at, self._set_aside))
-        self._rescues.resume()
+        self._rescues.resume(gone_at)
         warnings += tuple(self._rescues.check())
         self._keep()
         return warnings

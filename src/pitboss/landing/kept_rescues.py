@@ -17,6 +17,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.small_files import text_of
 from pitboss.landing.refs import RESCUE_REFS
 from pitboss.landing.rescue_refs import Rescued, list_rescued, put_back, why_kept
+from pitboss.landing.shared_refs import changed_at
 from pitboss.store.files import append_durable, make_directory, read_regular, write_atomic
 from pitboss.typed import from_json
 
@@ -52,8 +53,15 @@ class KeptRescues:
         self._kept: dict[str, HeldRef] = {}
         self._seen: Look | None = None
 
-    def resume(self) -> None:
-        """Go on from what an earlier process noted."""
+    def resume(self, gone_at: float) -> None:
+        """Go on from what an earlier process noted, unless somebody has changed these refs since.
+
+        `gone_at` is when the run's last process was gone, in seconds since the epoch: later changes are the user's.
+        """
+        _, packed = self._look()
+        places = [self._folder] if packed is None else [self._folder, self._packed]
+        if max(map(changed_at, places)) > gone_at:
+            return
         content = read_regular(self._note, _MOST_BYTES)
         with suppress(msgspec.MsgspecError, UnicodeDecodeError):
             self._kept = {} if content is None else from_json(content, dict[str, HeldRef])
