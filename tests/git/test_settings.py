@@ -59,6 +59,42 @@ def test_decisive_keys_alone_bring_back_the_users_file_to_the_letter() -> None:
     assert compared.content == USERS
 
 
+@pytest.mark.parametrize(
+    "added",
+    [
+        "[core]\n\tfileMode = banana\n",
+        "[core]\n\tcompression = 99\n",
+        "[core]\n\tabbrev = banana\n",
+        "[status]\n\tshowUntrackedFiles = banana\n",
+        "[commit]\n\tgpgSign = banana\n",
+        "[diff]\n\trenames = banana\n",
+        "[user]\n\tname\n",
+    ],
+)
+def test_a_value_that_git_refuses_is_put_back_and_the_rest_stays(added: str) -> None:
+    sound = b"[user]\n\temail = a@b\n"
+    compared = compare(sound, sound + b"[x]\n\ty = 1\n" + added.encode())
+    assert compared is not None
+    assert (len(compared.decisive), compared.other) == (1, ("x.y",))
+    assert added.encode() not in compared.content
+
+
+@pytest.mark.parametrize(
+    "added",
+    [
+        "[core]\n\tfileMode = false\n",
+        "[core]\n\tfileMode\n",
+        '[branch "a=b"]\n\tmerge = refs/heads/x\n',
+        "[color]\n\tui = always\n",
+        "[user]\n\tname = somebody\n",
+    ],
+)
+def test_a_value_that_git_takes_stays(added: str) -> None:
+    compared = compare(b"", added.encode())
+    assert compared is not None
+    assert (compared.decisive, compared.content) == ((), added.encode())
+
+
 def test_what_else_changed_stays_changed() -> None:
     now = USERS.replace(b"name = user", b"name = agent\n\temail = a@b").replace(b"~/two", b"/evil")
     compared = compare(USERS, now)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from pitboss.git.environment import of_the_user
 from pitboss.process import capture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SECTIONS = frozenset(
     (
@@ -76,12 +80,18 @@ _HARMLESS = frozenset(
 _ENDS = (".update", ".command", ".cmd", ".program", ".path", ".helper")
 _ANY_SECTION = frozenset(("core",))
 _NOT_COPIED = ("core.bare", "core.worktree")
+_TRIED = (("status", "--porcelain"), ("commit", "--dry-run", "--allow-empty"))
+"""Commands that read most of a config, and fail if one of its values is not of its kind."""
+_FATAL = 128
 
 Items = dict[str, list[str | None]]
 
 
 class Comparison(msgspec.Struct, frozen=True, kw_only=True):
-    """How a config changed: keys that must not have changed, keys that may, and the config to use now."""
+    """How a config changed: keys that must not have changed, keys that may, and the config to use now.
+
+    A key whose value makes git refuse to work is one of the former, whichever it is.
+    """
 
     decisive: tuple[str, ...]
     other: tuple[str, ...]
@@ -108,8 +118,11 @@ def compare(was: bytes, now: bytes) -> Comparison | None:
         if before is None or after is None:
             return None
         changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-        decisive = tuple(key for key in changed if is_decisive(key))
-        other = tuple(key for key in changed if not is_decisive(key))
+        broken = _broken(
+            Path(folder), {key: after[key] for key in changed if key in after and not is_decisive(key)}
+        )
+        decisive = tuple(key for key in changed if is_decisive(key) or key in broken)
+        other = tuple(key for key in changed if key not in decisive)
         if not decisive:
             return Comparison(decisive=(), other=other, content=now)
         for key in other:
@@ -139,6 +152,31 @@ def _items(file: Path) -> Items | None:
         key, has_value, value = entry.partition("\n")
         items.setdefault(key, []).append(value if has_value else None)
     return items
+
+
+def _broken(folder: Path, items: Items) -> frozenset[str]:
+    """Those keys with whose values git refuses to work, as it turns out in an empty repository."""
+    if not items:
+        return frozenset()
+    place, env = str(folder), of_the_user(os.environ)
+    capture(("git", "init", "--quiet", "--template=", place), cwd=place, env=env)
+
+    def fails(key: str | None = None, values: Sequence[str | None] = ()) -> bool:
+        bare = [word for value in values if value is None for word in ("-c", str(key))]
+        set_here = env | _as_environment(str(key), [value for value in values if value is not None])
+        tried = (("git", *bare, *command) for command in _TRIED)
+        return any(capture(argv, cwd=place, env=set_here).code == _FATAL for argv in tried)
+
+    if fails():
+        return frozenset()  # whatever it is, it is not of these
+    return frozenset(key for key, values in items.items() if fails(key, values))
+
+
+def _as_environment(key: str, values: Sequence[str]) -> dict[str, str]:
+    """Settings as git takes them from its environment, where a key may hold an equals sign."""
+    said = {f"GIT_CONFIG_VALUE_{nth}": value for nth, value in enumerate(values)}
+    said |= {f"GIT_CONFIG_KEY_{nth}": key for nth in range(len(values))}
+    return said | {"GIT_CONFIG_COUNT": str(len(values))}
 
 
 def _put(file: Path, key: str, values: list[str | None]) -> None:
