@@ -1,9 +1,10 @@
 """The run's memory: the only writer of its state and log, in an order that makes a crash harmless (SPEC 7).
 
     assigned     in flight, in memory: another session may be assigned before either starts
-    dispatched all assigned sessions, durable, before anything in them starts started      the agent's pid: for this
-    boot only, so its file name is not synced ended        the outcome, durable, before anything lands recorded
-    the log line, durable: the commit point; then its entry in sessions.md
+    dispatched   all assigned sessions, durable, before anything in them starts
+    started      the agent's pid: for this boot only, so its file name is not synced
+    ended        the outcome, durable, before anything lands
+    recorded     the log line, durable: the commit point; then its entry in sessions.md
 
 Parallel sessions that write at the same time share one write of the state: `engine.state_writer`.
 
