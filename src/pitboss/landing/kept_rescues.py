@@ -72,38 +72,38 @@ class KeptRescues:
         Asks git only if its files have changed; if it fails, the next call tries again.
         """
         look = self._look()
-        if look != self._seen and (look[0] or self._kept):
-            with suppress(GitError):
-                yield from self._put_back()
-                self._take()
-        else:
+        if look == self._seen or not (look[0] or self._kept):
+            self._seen = look
+            return
+        with suppress(GitError):
+            found = self._listed()
+            for ref, kept in self._kept.items():
+                yield from self._put_back(kept, found.get(ref))
+            self._note_as_kept(self._listed())
             self._seen = look
 
-    def _put_back(self) -> Iterator[str]:
-        found = {each.ref: each.oid for each in list_rescued(self._repo, self._run_id)}
-        for ref, kept in self._kept.items():
-            was, now = kept.rescued.oid, found.get(ref)
-            if now == was or (now is None and self._is_dropped(kept.rescued)):
-                continue
-            done = "deleted" if now is None else f"moved to {now}"
-            if self._repo.commit_id(was) is None:
-                yield f"{ref} had been {done}, and git no longer has the commit {was} that it kept"
-                continue
-            put_back(self._repo, kept.rescued, why=kept.why, now=now)
-            yield f"{ref}, which keeps a session's work, had been {done}, and was put back"
+    def _listed(self) -> dict[str, Rescued]:
+        return {each.ref: each for each in list_rescued(self._repo, self._run_id)}
 
-    def _take(self) -> None:
-        look = self._look()
-        found = {each.ref: each for each in list_rescued(self._repo, self._run_id)}
-        known = {ref: kept for ref, kept in self._kept.items() if found.get(ref) == kept.rescued}
-        new = {
-            ref: HeldRef(each, why_kept(self._repo, ref) or "")
-            for ref, each in found.items()
-            if ref not in known
-        }
-        self._kept = known | new
+    def _put_back(self, kept: HeldRef, now: Rescued | None) -> Iterator[str]:
+        was = kept.rescued
+        if now == was or (now is None and self._is_dropped(was)):
+            return
+        done = "deleted" if now is None else f"moved to {now.oid}"
+        if self._repo.commit_id(was.oid) is None:
+            yield f"{was.ref} had been {done}, and git no longer has the commit {was.oid} that it kept"
+            return
+        put_back(self._repo, was, why=kept.why, now=None if now is None else now.oid)
+        yield f"{was.ref}, which keeps a session's work, had been {done}, and was put back"
+
+    def _note_as_kept(self, found: dict[str, Rescued]) -> None:
+        before, self._kept = self._kept, {}
+        for ref, rescued in found.items():
+            known = before.get(ref)
+            if known is None or known.rescued != rescued:
+                known = HeldRef(rescued, why_kept(self._repo, ref) or "")
+            self._kept[ref] = known
         write_atomic(self._note, msgspec.json.encode(self._kept), durable=True)
-        self._seen = look
 
     def _look(self) -> Look:
         loose: dict[str, str] = {}

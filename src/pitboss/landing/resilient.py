@@ -245,7 +245,7 @@ class ResilientPlace:
 
     def land(self, message: str) -> Landing:
         """Put the session's work on the run branch; what cannot go there is rescued, with the reason."""
-        landing = self._step(lambda: self.inner.land(message), None)
+        landing = self._step(lambda: self._noted(self.inner.land(message)), None)
         if landing is None:
             return replace(self.rescue(), reason=self._failed)
         self._left.rescued(self._seq)
@@ -268,7 +268,7 @@ class ResilientPlace:
         if self._unprepared:
             return Landing()
         try:
-            kept = self._try(lambda: self._looked(self.inner.rescue))
+            kept = self._try(lambda: self._noted(self._looked(self.inner.rescue)))
         except GitFailed as failed:
             self._left.unrescued(self._seq)
             self._warn(f"its work could not be rescued and is left in {self.path}: {failed}")
@@ -306,17 +306,17 @@ class ResilientPlace:
             return otherwise
 
     def _looked(self, work: Callable[[], T]) -> T:
-        """First restore git's config after the session, unless `look_ahead` just has; then do the step.
-
-        Rescue refs that it made are noted at once, so that no other session can take them away.
-        """
+        """First restore git's config after the session, unless `look_ahead` just has; then do the step."""
         looked, self._looked_ahead = self._looked_ahead, False
         if not looked:
             self._monitor.look(self._seq)
-        done = work()
-        if isinstance(done, Landing) and done.rescue:
+        return work()
+
+    def _noted(self, landing: Landing) -> Landing:
+        """Have the rescue refs of a landing noted at once, so that no other session can take them away."""
+        if landing.rescue:
             self._monitor.look(self._seq)
-        return done
+        return landing
 
     def _warn(self, text: str) -> None:
         self._monitor.warn(self._seq, text)
