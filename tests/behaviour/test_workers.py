@@ -48,6 +48,13 @@ def prompts(project: Project, tmp_path: Path, names: Sequence[str], then: str = 
         project.prompt(name, writing(name, then), parallel_safe=True, **{"max_runs": 2} | meta)
 
 
+def first_held(project: Project, tmp_path: Path) -> Gate:
+    """A prompt for two sessions, the first of which waits at the gate."""
+    gate = Gate(tmp_path / "gate")
+    prompts(project, tmp_path, ("alpha",), f'[ "$PITBOSS_SESSION_SEQ" != 1 ] || {{ {gate.script}; }}')
+    return gate
+
+
 def began(tmp_path: Path) -> list[int]:
     """The sessions whose agent began, one number for each start."""
     return sorted(map(int, (tmp_path / "began").read_text().split()))
@@ -266,10 +273,7 @@ def test_a_worker_that_stands_still_is_begun_again_without_its_agents_and_hands_
 def test_a_session_outlives_the_scheduler_and_the_next_one_begins_when_it_is_back(
     project: Project, tmp_path: Path
 ) -> None:
-    gate = Gate(tmp_path / "gate")
-    prompts(
-        project, tmp_path, ("alpha",), f'[ "$PITBOSS_SESSION_SEQ" != 1 ] || {{ {gate.script}; }}', max_runs=2
-    )
+    gate = first_held(project, tmp_path)
     with cluster_beside(project, tmp_path / "cluster") as cluster:
         cluster.worker("one")
         with project.started("grind", "--workers", cluster.address) as process:
@@ -371,11 +375,8 @@ def test_a_run_without_workers_has_none_to_list(project: Project) -> None:
 def test_a_run_that_is_resumed_without_its_workers_says_at_once_where_work_may_be_until_they_are_back(
     project: Project, tmp_path: Path
 ) -> None:
-    gate = Gate(tmp_path / "gate")  # nobody opens it
     configure(project, more="[workers]\nlost_after_s = 2")
-    prompts(
-        project, tmp_path, ("alpha",), f'[ "$PITBOSS_SESSION_SEQ" != 1 ] || {{ {gate.script}; }}', max_runs=2
-    )
+    gate = first_held(project, tmp_path)  # nobody opens it
     with cluster_beside(project, tmp_path / "cluster") as cluster:
         cluster.worker("one")
         with project.started("grind", "--workers", cluster.address) as process:
