@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pitboss.cli.shared import completing
 from pitboss.cli.shared.declare import argument, command, option
 from pitboss.cli.shared.given import seqs
+from pitboss.core.measures import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,9 +59,8 @@ def _settled(root: Path, run_id: str) -> RunState:
 
     state = _state(root, run_id)
     if state.in_flight:
-        count = len(state.in_flight)
         raise CommandError(
-            f"run {run_id} was killed with {count} session{'' if count == 1 else 's'} in flight",
+            f"run {run_id} was killed with {counted(len(state.in_flight), 'session')} in flight",
             hint=f"`pitboss repair {run_id}` settles them; then land",
         )
     return state

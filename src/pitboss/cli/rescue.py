@@ -11,6 +11,7 @@ from pitboss.cli.shared.chosen import chosen_run
 from pitboss.cli.shared.declare import DeclaredGroup, argument, option
 from pitboss.cli.shared.project import project_root
 from pitboss.core.embed import clean, one_line
+from pitboss.core.measures import counted
 from pitboss.core.needs import after_applying
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.settling import in_words
@@ -74,7 +75,7 @@ def apply(*, ref: str) -> None:
         )
     for path in done.changed:
         say(f"changed {one_line(path)}")
-    say(f"applied {rescued.short_name}: {_files(len(done.changed))} changed, nothing committed")
+    say(f"applied {rescued.short_name}: {counted(len(done.changed), 'file')} changed, nothing committed")
     note(f"next: {after_applying(rescued.short_name)}")
 
 
@@ -103,10 +104,6 @@ def _repo() -> Repo:
 
 def _subject(rescued: refs.Rescued) -> str:
     return _SUBJECT.sub(r"of \1", one_line(clean(rescued.subject)))
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count} files"
 
 
 def _print(found: tuple[refs.Rescued, ...], why: dict[str, str | None], applied: frozenset[str]) -> None:

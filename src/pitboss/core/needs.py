@@ -14,6 +14,7 @@ import msgspec
 from pitboss.core.condition import Condition
 from pitboss.core.embed import one_line
 from pitboss.core.host import lost_reason
+from pitboss.core.measures import counted
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.run import RunState
 from pitboss.core.session import Reason, SessionRecord, SessionStatus, reason_kind
@@ -152,7 +153,7 @@ def _of_run(found: Situation) -> Iterator[Need]:
 
 def _left(state: RunState) -> str:
     count = len(state.in_flight)
-    return f"{count} session{'' if count == 1 else 's'} in flight left work to settle" if count else ""
+    return f"{counted(count, 'session')} in flight left work to settle" if count else ""
 
 
 def _of_stop(run: str, reason: str) -> Iterator[Need]:
@@ -258,8 +259,8 @@ def _not_landed(found: Situation) -> Iterator[Need]:
     if git is None or state is None or git.onto is None or not git.not_landed:
         return
     if found.condition in (Condition.COMPLETED, Condition.ABORTED):
-        commits = f"{git.not_landed} commit{'' if git.not_landed == 1 else 's'}"
-        what = f"{commits} of run {found.run_id} {'is' if git.not_landed == 1 else 'are'} not on {one_line(git.onto)}"
+        verb = "is" if git.not_landed == 1 else "are"
+        what = f"{counted(git.not_landed, 'commit')} of run {found.run_id} {verb} not on {one_line(git.onto)}"
         yield _need(NeedKind.NOT_LANDED, what, "", landing_command(state, git.onto))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pitboss.core.measures import counted
 from pitboss.errors import StartError
 from pitboss.git.errors import GitError
 from pitboss.git.version import begin_to_refuse_old
@@ -50,7 +51,7 @@ def refuse_unclean(repo: Repo, status: TreeStatus) -> None:
     if word := operation_underway(repo):
         raise StartError(f"a {word} is in progress in the working tree", hint="finish or abort it first")
     if status.dirty:
-        paths = "1 path" if status.dirty == 1 else f"{status.dirty} paths"
+        paths = counted(status.dirty, "path")
         raise StartError(
             f"the working tree is not clean: {paths} changed or untracked",
             hint="commit them, or put them away with `git stash -u`",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.embed import one_line
+from pitboss.core.measures import counted
 from pitboss.errors import CommandError, StartError
 from pitboss.git.errors import GitError
 from pitboss.git.locks import LockScope, remove_stale_locks
@@ -159,7 +160,7 @@ class Mover:
             return
         status = self._repo.status()
         if status.dirty:
-            paths = "1 path" if status.dirty == 1 else f"{status.dirty} paths"
+            paths = counted(status.dirty, "path")
             raise CommandError(
                 f"{target.name} is checked out, and not clean: {paths} changed or untracked",
                 hint="commit them, or put them away with `git stash -u`",

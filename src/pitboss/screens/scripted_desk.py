@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.measures import counted
 from pitboss.core.needs import InGit, after_applying
 from pitboss.core.terminal import visible
 from pitboss.core.touched import TouchedFile
@@ -67,7 +68,7 @@ class ScriptedDesk:
             return Reply(done=False, text=text, hint=f"`git merge {work.ref}` lets you resolve it by hand")
         self.applied.append(work.ref)
         count = len(self._script.rescued_changes.get(work.ref, Changes()).files)
-        files = "1 file" if count == 1 else f"{count} files"
+        files = counted(count, "file")
         text = f"applied {work.name}: {files} changed, nothing committed"
         return Reply(done=True, text=text, hint=after_applying(work.name))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import one_line
+from pitboss.core.measures import counted
 from pitboss.core.needs import InGit, after_applying
 from pitboss.core.settling import in_words
 from pitboss.core.terminal import visible
@@ -90,7 +91,7 @@ class RepositoryDesk:
             paths = ", ".join(map(one_line, done.conflicts))
             text = f"{rescued.short_name} conflicts with this working tree in {paths}; nothing was changed"
             return Reply(done=False, text=text, hint=f"`git merge {rescued.ref}` lets you resolve it by hand")
-        files = "1 file" if len(done.changed) == 1 else f"{len(done.changed)} files"
+        files = counted(len(done.changed), "file")
         text = f"applied {rescued.short_name}: {files} changed, nothing committed"
         return Reply(done=True, text=text, hint=after_applying(rescued.short_name))
 

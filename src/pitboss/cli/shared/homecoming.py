@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from pitboss.core.embed import one_line
+from pitboss.core.measures import counted
 from pitboss.core.seq_choice import SeqChoice
 from pitboss.core.summary import first_line
 from pitboss.errors import CommandError
@@ -226,7 +227,7 @@ class Homecoming:
         self._say_left(selection)
         if taken.empty:
             say(f"{_named(taken.empty)} would change nothing on {target.name}")
-        count = "1 session" if len(seqs) == 1 else f"{len(seqs)} sessions"
+        count = counted(len(seqs), "session")
         how = _WAYS[taken.way].format(commit=taken.commit[:7])
         say(f"{would} {count} of run {run.run_id} on {target.name}: {how}")
 

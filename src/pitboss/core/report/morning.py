@@ -10,7 +10,7 @@ import msgspec
 from pitboss.core.budget import Caps
 from pitboss.core.condition import Condition
 from pitboss.core.left_out import LeftOut, left_out
-from pitboss.core.measures import spent
+from pitboss.core.measures import counted, spent
 from pitboss.core.needs import Need
 from pitboss.core.report.sessions import Known, LandedSession, ReportedSession, Result, graded, reported
 from pitboss.core.report.sums import Share, by_agent, by_prompt, by_result
@@ -152,9 +152,9 @@ def _came_of_it(runs: Sequence[ReportedRun], everything: Share) -> str:
         return "no session has ended yet" if any(run.in_flight for run in runs) else "no session ran"
     landed, total = len(everything.of(Result.LANDED).sessions), len(everything.sessions)
     what = (
-        f"nothing landed of {_many(total, 'session')}"
+        f"nothing landed of {counted(total, 'session')}"
         if not landed
-        else f"{landed} of {_many(total, 'session')} landed"
+        else f"{landed} of {counted(total, 'session')} landed"
     )
     others = [
         f"{len(share.sessions)} {share.name}"
@@ -173,14 +173,14 @@ def _ended_how(runs: Sequence[ReportedRun]) -> list[str]:
             if runs[0].condition is not Condition.LIVE
             else "the run is still going on"
         ]
-    return [f"{_many(len(runs), 'run')}"] if runs else []
+    return [f"{counted(len(runs), 'run')}"] if runs else []
 
 
 def _needed(waiting: int) -> str:
     return (
         "nothing needs you"
         if not waiting
-        else f"{_many(waiting, 'thing')} need{'s' if waiting == 1 else ''} you"
+        else f"{counted(waiting, 'thing')} need{'s' if waiting == 1 else ''} you"
     )
 
 
@@ -193,7 +193,3 @@ def _tone(runs: Sequence[ReportedRun], everything: Share, waiting: int) -> Tone:
         return Tone.BAD
     failed = any(session.result is not Result.LANDED for session in everything.sessions)
     return Tone.WARN if waiting or failed or not everything.sessions else Tone.OK
-
-
-def _many(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.config import DEFAULT_SUBJECT
 from pitboss.core.embed import clean, first_bytes, one_line, up_to_a_word
+from pitboss.core.measures import counted
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import NO_SUMMARY
 from pitboss.core.summary import first_line
@@ -80,7 +81,7 @@ def _trailers(run_id: str, seq: int, prompt: str) -> str:
 
 
 def _sessions(count: int) -> str:
-    return "1 session" if count == 1 else f"{count} sessions"
+    return counted(count, "session")
 
 
 def _list(sessions: Sequence[SessionRecord]) -> str:

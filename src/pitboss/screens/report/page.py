@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import one_line
-from pitboss.core.measures import duration, spent, tokens
+from pitboss.core.measures import counted, duration, spent, tokens
 from pitboss.core.report.sessions import Result
 from pitboss.core.settling import in_words
 from pitboss.screens.output import local
@@ -141,7 +141,7 @@ def diff_words(diff: DiffStat | None) -> str:
     """`+12 -3 in 2 files`."""
     if diff is None:
         return ""
-    return f"+{diff.added} -{diff.removed} in {diff.files} file{'' if diff.files == 1 else 's'}"
+    return f"+{diff.added} -{diff.removed} in {counted(diff.files, 'file')}"
 
 
 def _rescued(report: MorningReport, links: Links) -> Markup:
@@ -193,7 +193,7 @@ def _unpriced(report: MorningReport, links: Links) -> Markup:
     unknown = report.everything.unpriced
     if not unknown:
         return Markup("")
-    many = "1 session" if len(unknown) == 1 else f"{len(unknown)} sessions"
+    many = counted(len(unknown), "session")
     said = f"The cost of {many} is not known, so the sums are lower bounds: "
     return el("p", said, links.links(unknown))
 

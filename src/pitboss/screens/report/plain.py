@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import one_line
-from pitboss.core.measures import duration, spent, tokens
+from pitboss.core.measures import counted, duration, spent, tokens
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.report.sessions import Result
 from pitboss.core.summary import first_line
@@ -131,7 +131,7 @@ class _Writer:
         for each in shares:
             landed = len(each.of(Result.LANDED).sessions)
             cost = spent(each.used.cost_usd, known=each.cost_known)
-            count = "1 session" if len(each.sessions) == 1 else f"{len(each.sessions)} sessions"
+            count = counted(len(each.sessions), "session")
             words = f"{count}, {landed} landed, {cost}, median {duration(each.median_s)}"
             yield self._item + self._safe(f"{each.name}: {words}")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import one_line
+from pitboss.core.measures import counted
 from pitboss.errors import PitbossError
 from pitboss.screens.output import Ink, path_in_words
 from pitboss.screens.tui import rows
@@ -76,8 +77,7 @@ class RunsScreen(LiveScreen):
     def draw(self, now: datetime) -> None:
         """Show them."""
         self._now = now
-        count = len(self._runs)
-        words = f"{count} run{'' if count == 1 else 's'} of {one_line(path_in_words(self._repo.name))}"
+        words = f"{counted(len(self._runs), 'run')} of {one_line(path_in_words(self._repo.name))}"
         problem = (
             [[Piece(f"cannot list the runs: {one_line(self._problem)}", Ink.BAD)]] if self._problem else []
         )
