@@ -1,7 +1,8 @@
 """What parallel sessions gain: wall time against the ideal, memory, and whether landing stays flat (SPEC 1.7, 6).
 
-With agents that sleep, all time beyond the ideal is pitboss's own: start-up, slots made and removed, landing.
-Every session changes one file, never the same as a session running alongside.
+With agents that sleep, all time beyond the ideal is pitboss's and git's: start-up, slots made and removed, landing.
+Bare shell loops with the same agents tell how much of it is git's. Every session changes one file, never the same as
+a session running alongside.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import resource
 from typing import TYPE_CHECKING
 
+from bench import bare_slots
 from bench.figures import Figure
 from bench.measure import say, time_child
 from bench.repositories import SHARED, git, grind, make_repository
@@ -47,6 +49,8 @@ def measure(scratch: Path) -> list[Figure]:
     for slots in SLOTS:
         say(f"{SESSIONS} sessions of 1 s in {slots} slots")
         figures += _beside_ideal(scratch / f"slots-{slots}", slots)
+        if slots in LEAST:
+            figures.append(_bare(scratch / f"bare-{slots}", slots))
     return figures + _flatness(scratch)
 
 
@@ -63,6 +67,14 @@ def _beside_ideal(place: Path, slots: int) -> list[Figure]:
         Figure(f"{name}: CPU a session", cpu / SESSIONS * 1000, "ms"),
         Figure(f"{name}: peak memory", sample.peak_mb, "MB", MOST_MB),
     ]
+
+
+def _bare(place: Path, slots: int) -> Figure:
+    repository = make_repository(place, files=FILES, agent=SLEEPS)
+    seconds = bare_slots.seconds(repository, SESSIONS, slots)
+    return Figure(
+        f"{SESSIONS} sessions of 1 s, {slots} bare loops: ideal / measured", SESSIONS / slots / seconds, "x"
+    )
 
 
 def _flatness(scratch: Path) -> list[Figure]:
