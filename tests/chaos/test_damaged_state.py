@@ -34,6 +34,9 @@ def test_an_unreadable_state_is_refused_then_rebuilt_and_the_damaged_file_is_kep
     refused = paused.pitboss("grind", "--resume", paused.run.name)
     assert (refused.code, paused.state_file.read_bytes()) == (4, damaged)
     assert f"hint: `pitboss repair {paused.run.name}` rebuilds it" in refused.stderr
+    refused = paused.resume()
+    mends = f"`pitboss repair {paused.run.name}` makes the last one, which cannot be read, resumable"
+    assert (refused.code, mends in refused.stderr) == (4, True)
     repaired = paused.repair()
     assert repaired.code == 0, repaired
     assert paused.aside() == {"state.json.damaged-1": damaged}

@@ -121,7 +121,9 @@ def resolve_target(repo: Path, requested: str | None) -> RunListing:
     if requested is None:
         run = most_recent_resumable(repo)
         if run is None:
-            raise NoResumableRun(str(runs_dir(repo)), _failed_last(repo))
+            last = _failed_last(repo)
+            unreadable = last is not None and last.state is None
+            raise NoResumableRun(str(runs_dir(repo)), last and last.run_id, unreadable=unreadable)
         return run
     run = find_run(repo, requested)
     if run.problem is not None:
@@ -158,10 +160,10 @@ def run_of(repo: Path, holder: LockInfo) -> str | None:
     return latest_run(repo) if holder.pid is None and holder.run_id is None else holder.run_id
 
 
-def _failed_last(repo: Path) -> str | None:
-    """The last run, if it failed: through an error of this program, or a budget stop of the Rust one."""
-    last = next((run for run in list_runs(repo) if run.state is not None), None)
-    return last.run_id if last and last.state and last.state.status == "failed" else None
+def _failed_last(repo: Path) -> RunListing | None:
+    """The last run, if it is unreadable or failed: through an error of this program, or a budget stop of the Rust one."""
+    last = next(iter(list_runs(repo)), None)
+    return last if last and (last.state is None or last.state.status == "failed") else None
 
 
 def _lost(repo: Path, run_id: str) -> RunListing:

@@ -25,10 +25,11 @@ _ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\0
 
 
 class NoResumableRun(ResumeError):
-    """No run under `directory` is active or aborted; `failed` names the last run, if that failed."""
+    """No run under `directory` is active or aborted; `failed` names the last run if that failed or is unreadable."""
 
-    def __init__(self, directory: str, failed: str | None = None) -> None:
-        settle = f"; `pitboss repair {failed}` makes the last one, which failed, resumable" if failed else ""
+    def __init__(self, directory: str, failed: str | None = None, *, unreadable: bool = False) -> None:
+        what = "cannot be read" if unreadable else "failed"
+        settle = f"; `pitboss repair {failed}` makes the last one, which {what}, resumable" if failed else ""
         super().__init__(
             f"no resumable grind run found under {directory}",
             hint=f"start a new run with `pitboss grind`{settle}",
