@@ -54,6 +54,15 @@ def pinned(root: Path, git_dir: Path, common_dir: Path) -> dict[str, str]:
     return {"GIT_DIR": str(git_dir), "GIT_WORK_TREE": str(root), "GIT_COMMON_DIR": str(common_dir)}
 
 
+def letters_count(common_dir: Path) -> dict[str, str]:
+    """The setting that has git tell `readme` from `README` wherever the file system does.
+
+    A repository copied from a Mac, or an agent, may say otherwise: git then overlooks one of the two. Git itself finds
+    out in this way, too, when it makes a repository.
+    """
+    return {} if os.path.lexists(common_dir / "CoNfIg") else {"core.ignoreCase": "false"}
+
+
 def as_git_has_it(root: Path, git_dir: Path) -> dict[str, str]:
     """The same for a command that runs the user's hooks: no more than git itself would show them.
 

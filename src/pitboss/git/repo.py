@@ -14,6 +14,7 @@ from pitboss.git.environment import (
     ceiling,
     identity,
     injected,
+    letters_count,
     of_the_user,
     pinned,
 )
@@ -91,7 +92,8 @@ class Repo:
         self._variables = dict(variables or {})
         inherited = of_the_user(os.environ) if environment is None else environment
         self._env = {**inherited, **identity(author), **self._variables}
-        self.pinned = {**self._env, **pinned(root, git_dir, common_dir), **FIXED_WORDING}
+        told = injected(letters_count(common_dir), after=self._env)
+        self.pinned = {**self._env, **told, **pinned(root, git_dir, common_dir), **FIXED_WORDING}
         """The environment of git calls on this working tree, in whatever folder they are made."""
 
     @classmethod

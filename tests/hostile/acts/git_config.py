@@ -31,6 +31,18 @@ ACTS = {
     "core.worktree-of-a-repository-of-its-own": Act(
         'git init -q own; echo x >own/file; git -C own config core.worktree "$BESIDE"'
     ),
+    "core.ignoreCase": Act(
+        "git config core.ignoreCase true; echo small >readme.md; echo large >Readme.MD",
+        touches=("config",),
+        keeps=("small\n", "large\n"),
+        ends=("ok",),
+    ),
+    "core.ignoreCase-and-fails": Act(
+        "git config core.ignoreCase true; echo small >readme.md; exit 1", touches=("config",), keeps=("small\n",)
+    ),
+    "core.ignoreCase-of-the-user": Act(
+        "echo small >readme.md", before="git config core.ignoreCase true", keeps=("small\n",), ends=("ok",)
+    ),
     "core.bare": Act("git config core.bare true", ends=("ok",), told="core.bare"),
     "core.hooksPath": Act(
         'mkdir "$SCRATCH/hooks"; printf "#!/bin/sh\\nexit 1\\n" >"$SCRATCH/hooks/pre-commit"; '
