@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ _LOCKED = lazy_pattern(
     r"|cannot lock ref '[^']*': unable to resolve reference '[^']*': reference not found"
 )
 _REFUSED = lazy_pattern(
-    r"aborted by hook|hook declined|(?:clean|smudge) filter '|external filter '|bad config"
+    r"error: invalid path '|aborted by hook|hook declined|(?:clean|smudge) filter '|external filter '|bad config"
     r"|must be run in a work tree|bad numeric config|unknown repository extension|exists; cannot create"
 )
 _NO_REPOSITORY = "not a git repository"
@@ -43,6 +44,7 @@ _CANNOT_CONVERT = lazy_pattern(
 )
 _SENSELESS_ATTRIBUTE = "no valid working-tree-encodings"
 _IN_THE_WAY = lazy_pattern(r"'([^']+)' exists; cannot create")
+_REFUSED_PATH = lazy_pattern(r"^error: (invalid path '.+')$", re.MULTILINE)
 _FILTER = lazy_pattern(r"(?:clean|smudge) filter '([^']+)' failed")
 
 
@@ -103,6 +105,11 @@ class GitError(StorageError):
     def cannot_convert(self) -> bool:
         """Whether a file is not in the encoding that `.gitattributes` claims."""
         return _CANNOT_CONVERT.search(self.stderr) is not None
+
+    @property
+    def refuses_path(self) -> bool:
+        """Whether there is a file whose name git takes into no commit, such as `.GIT/config`."""
+        return _REFUSED_PATH.search(self.stderr) is not None
 
     @property
     def senseless_attribute(self) -> bool:
@@ -170,7 +177,9 @@ def _kind(said: str) -> Kind:
 
 
 def _cause(stderr: str) -> str:
-    """The line that gives the cause: one about a full disk if there is one, else the last before git's advice."""
+    """The line that gives the cause: of a full disk, of a refused path, else the last before git's advice."""
+    if (refused := _REFUSED_PATH.search(stderr)) and not tells_full_disk(stderr):
+        return refused[1]
     full = (line.strip() for line in stderr.splitlines() if tells_full_disk(line))
     said, _, advice = stderr.partition(_UNREACHABLE)
     return next(full, "") or last_line(said if advice.endswith(_ADVICE_ENDS) else stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -92,6 +93,17 @@ def _add(
         named = os.fsencode("\0".join(specs))
         with_access(repo, *where, *_ADD, *by_file, stdin=named, env=env, ok=(0, 1))
         raw.stage(repo, raw.changed(repo, encoded, where=where, env=env), where=where, env=env)
+
+
+def refused(repo: Repo) -> list[str]:
+    """Paths that git takes into no commit, such as `.GIT/config`, or `.gitmodules` as a link. Raises GitError."""
+    index = scratch_index(repo, "refused")
+    try:
+        here = ("--ignore-errors", "--", ".", WITHOUT_PITBOSS)
+        done = repo.run(*_ADD, *here, env={"GIT_INDEX_FILE": str(index)}, ok=(0, 1))
+    finally:
+        index.unlink(missing_ok=True)
+    return re.findall(r"^error: invalid path '(.+)'$", os.fsdecode(done.stderr), re.MULTILINE)
 
 
 def _stage_named(repo: Repo, paths: Iterable[str]) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.session import Assignment
+    from pitboss.git.errors import GitError
     from pitboss.git.index_backup import IndexBackup
     from pitboss.git.nested import Inner
     from pitboss.git.repo import Repo
@@ -34,6 +35,7 @@ DROPPED = Reason.HEAD_MOVED.because("commits that are no longer on the run branc
 INSIDE = Reason.HEAD_MOVED.because("work in a repository or submodule inside")
 HISTORY = "the history of a repository inside"
 HIDDEN = "files that its own ignore rules hide"
+REFUSED = "files whose names git refuses"
 STASHED = "a stash that was dropped"
 BESIDE = (INSIDE, HISTORY, HIDDEN, STASHED)
 """Why a session has rescue refs even though it landed."""
@@ -107,9 +109,11 @@ class Rescuer:
         self._excludes: Excludes | None = None
         self._leaving: list[Inner] = []
         self._hidden_places: tuple[str, ...] = ()
+        self._refused = False
 
     def begin(self, index: IndexBackup) -> None:
         """Remember what was ignored and, by the file system's clock, when the session began."""
+        self._refused = False
         self._since_ns = _made_at(index.path)
         self._excludes = self._exclude_files.now(self._repo)
         if self._excludes.says_something:
@@ -263,6 +267,15 @@ class Rescuer:
         for path in places:
             move_out(self._repo.root, path, self._paths.set_aside(effort.session.seq))
 
+    def move_refused(self, session: Assignment, error: GitError) -> bool:
+        """Move what git takes into no commit to the run directory; whether it was that which made git fail."""
+        paths = snapshot.refused(self._repo) if error.refuses_path else []
+        found = [path for path in paths if os.path.lexists(self._repo.root / path)]
+        for path in found:
+            move_out(self._repo.root, path, self._paths.set_aside(session.seq))
+        self._refused = self._refused or bool(found)
+        return bool(found)
+
     def revealed(self, effort: Effort) -> list[str]:
         """Places of files too large for git that are no longer hidden."""
         others = effort.others(self._repo) if effort.hidden.too_much else []
@@ -274,7 +287,8 @@ class Rescuer:
             return f"{HIDDEN} are kept under a rescue ref"
         place = self._paths.set_aside(effort.session.seq)
         if self._hidden_places or place.is_dir():
-            return f"{HIDDEN} are in {place.parent.name}/{place.name}"
+            what = REFUSED if self._refused else HIDDEN
+            return f"{what} are in {place.parent.name}/{place.name}"
         return f"{HIDDEN} stay in the tree" if effort.hidden else None
 
     def _has_new_rules(self, effort: Effort, *, moved: bool) -> bool:

@@ -134,7 +134,7 @@ class SessionTree:
         """Keep all of the session's work under rescue refs and put the tree back to where it started.
 
         If a filter of the user's cannot run, files are kept unfiltered. Attributes set by the session that make git
-        fail are left out too, once they have been kept.
+        fail are left out too, once they have been kept; files whose names git refuses are moved to the run directory.
         """
         whole, off = self._repo, set[str]()
         try:
@@ -142,6 +142,8 @@ class SessionTree:
                 try:
                     return self._repeatable(session, lambda again: self._rescue(session, again=again))
                 except GitError as error:
+                    if self._rescuer.move_refused(session, error):
+                        continue
                     cause = error.failed_filter or (_ATTRIBUTES if error.senseless_attribute else None)
                     if cause is None or cause in off:
                         raise
@@ -217,8 +219,7 @@ class SessionTree:
     def _rescue(self, session: Assignment, *, again: bool) -> Landing:
         self._committer.drop()
         status = self._look(session)
-        if not status.exact:
-            status = self._repo.status()
+        status = status if status.exact else self._repo.status()
         if not again and self._is_untouched(session, status):
             return Landing()
         return self._set_aside(self._rescuer.effort(session, status, again=again), session.base_commit, None)
@@ -366,8 +367,7 @@ class SessionTree:
         return Landing(commit=commit, rescue=effort.refs, reason=reason if counts else None, hidden=words)
 
     def _keep_worthy(self, effort: Effort) -> list[str]:
-        tip = self._branch_tip()
-        heads = [oid for oid in (effort.status.head, tip) if oid]
+        heads = [oid for oid in (effort.status.head, self._branch_tip()) if oid]
         return [*heads, *snapshot.autostashes(self._repo)]
 
     def _snapshot(self, effort: Effort, target: str, reason: str | None) -> list[str]:

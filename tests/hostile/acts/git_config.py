@@ -38,7 +38,9 @@ ACTS = {
         ends=("ok",),
     ),
     "core.ignoreCase-and-fails": Act(
-        "git config core.ignoreCase true; echo small >readme.md; exit 1", touches=("config",), keeps=("small\n",)
+        "git config core.ignoreCase true; echo small >readme.md; exit 1",
+        touches=("config",),
+        keeps=("small\n",),
     ),
     "core.ignoreCase-of-the-user": Act(
         "echo small >readme.md", before="git config core.ignoreCase true", keeps=("small\n",), ends=("ok",)

@@ -79,6 +79,14 @@ ACTS = {
     "what-it-staged-gone-and-fails": Act(
         f"echo one >one.txt; git add -A; {_OBJECT.format(':one.txt')}; rm -f $f; exit 1", keeps=("one\n",)
     ),
+    "names-that-git-refuses": Act(
+        "mkdir .GIT; echo one >.GIT/x; echo two >git~1; ln -s README.md .gitmodules; echo kept >kept.txt",
+        keeps=("kept\n", "one\n", "two\n"),
+        ends=("error: git_failed: git add failed: invalid path",),
+    ),
+    "names-that-git-refuses-and-fails": Act(
+        "mkdir -p src/.Git; echo one >src/.Git/config; echo kept >kept.txt; exit 1", keeps=("kept\n", "one\n")
+    ),
     "head-of-garbage": Act('echo garbage >"$(git rev-parse --git-dir)/HEAD"'),
     "head-of-the-user-of-garbage": Act('echo garbage >"$REPO/.git/HEAD"'),
     "index-of-the-user-of-garbage": Act('echo garbage >"$REPO/.git/index"', modes=("in-place", PARALLEL)),
