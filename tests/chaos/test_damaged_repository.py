@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -115,6 +115,39 @@ class KilledOnExit(subprocess.Popen[bytes]):
     def __exit__(self, *args: object) -> None:
         self.kill()
         super().__exit__(*args)  # type: ignore[arg-type]
+
+
+class TestAPowerCut:
+    """Git syncs no object that `git add` writes: its file may be there without content."""
+
+    @pytest.mark.parametrize("moment", [AGENT_ENDED, OUTCOME_WRITTEN])
+    def test_that_leaves_an_object_empty_costs_no_file_of_the_tree(
+        self, trials: Trials, tmp_path: Path, moment: Moment
+    ) -> None:
+        crashed = trials.crashed(tmp_path / "place", moment)
+        content = (crashed.repo / "g.txt").read_bytes()
+        emptied = self.empty(crashed)
+        line = f"remove empty files among git's objects: {emptied}"
+        assert line in crashed.repair("--dry-run").stdout.splitlines()
+        assert emptied.exists()
+        assert crashed.wrong(crashes=1) == []
+        record = records_of(crashed)[2]
+        assert (record["status"], self.kept(crashed, record)) == (
+            "aborted" if moment == AGENT_ENDED else "ok",
+            content,
+        )
+
+    def empty(self, trial: Trial) -> Path:
+        trial.git("add", "g.txt")
+        blob = trial.git("rev-parse", ":g.txt")
+        emptied = trial.repo / ".git/objects" / blob[:2] / blob[2:]
+        emptied.chmod(0o644)
+        emptied.write_bytes(b"")
+        return emptied
+
+    def kept(self, trial: Trial, record: dict[str, Any]) -> bytes:
+        revision = record["commit"] or record["rescue"][0]
+        return f"{trial.git('show', f'{revision}:g.txt')}\n".encode()
 
 
 class TestLeftoversOfParallelSessions:

@@ -8,6 +8,7 @@ import msgspec
 
 from pitboss.core.recovery.facts import Checkout, DeadRun, Facts
 from pitboss.core.recovery.refusals import StateUnreadable
+from pitboss.git.empty_objects import empty_objects
 from pitboss.git.locks import stale_locks
 from pitboss.git.status import TreeStatus
 from pitboss.git.switch import Switch
@@ -84,6 +85,7 @@ def _facts(
     switch = Switch(repo, paths.switch)
     checkout = _checkout(repo, look.tree, tip or last_commit, switch)
     moved_since = _moved_since(dead, checkout, repo, paths)
+    at_rest = _is_at_rest(dead, paths)
     return Facts(
         run_id=dead.run_id,
         branch=dead.branch,
@@ -92,7 +94,7 @@ def _facts(
         early=frozenset(r.seq for r in scan.tail if r.seq > scan.last_seq),
         torn_at=scan.torn_at,
         damage=scan.damage,
-        landed=frozenset() if _is_at_rest(dead, paths) else _landed(dead, repo, tip),
+        landed=frozenset() if at_rest else _landed(dead, repo, tip),
         alive=_alive(state, hosts),
         branch_tip=tip,
         last_commit=last_commit,
@@ -101,6 +103,7 @@ def _facts(
         moved_since=moved_since,
         cut_switch=switch.is_cut_short(),
         stale_locks=tuple(str(path) for path in stale_locks(repo, lock_scope(repo, dead.branch))),
+        empty_objects=() if at_rest else tuple(map(str, empty_objects(repo))),
         worktrees=session_worktrees(repo, dead.run_id),
         session_branches=look.refs.branches,
         leased=look.refs.leased,

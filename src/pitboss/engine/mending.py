@@ -14,6 +14,7 @@ from pitboss.core.run import build_state, counted, unfolded
 from pitboss.core.stops import RunStatus
 from pitboss.engine.journal import Journal
 from pitboss.errors import DamagedRun, StartError
+from pitboss.git.empty_objects import remove_empty_objects
 from pitboss.landing.landed import landed_sessions
 from pitboss.store import sessions_md
 from pitboss.store.log import iter_records
@@ -100,7 +101,12 @@ class Mender:
                 cut_torn_tail(self._rundir.paths, at)
             case repairs.SetAsideDamage():
                 set_aside_lines(self._rundir.paths, after_seq=self._dead.after_seq)
-            case repairs.RemoveStaleLocks() | repairs.RecreateBranch() | repairs.UndoSwitch():
+            case (
+                repairs.RemoveStaleLocks()
+                | repairs.RemoveEmptyObjects()
+                | repairs.RecreateBranch()
+                | repairs.UndoSwitch()
+            ):
                 self._mend_git(repair)
             case repairs.RebuildState(last_seq=last_seq):
                 return self._rebuilt(state, last_seq)
@@ -116,11 +122,17 @@ class Mender:
         return state
 
     def _mend_git(
-        self, repair: repairs.RemoveStaleLocks | repairs.RecreateBranch | repairs.UndoSwitch
+        self,
+        repair: repairs.RemoveStaleLocks
+        | repairs.RemoveEmptyObjects
+        | repairs.RecreateBranch
+        | repairs.UndoSwitch,
     ) -> None:
         match repair:
             case repairs.RemoveStaleLocks():
                 self._branch.remove_stale_locks()
+            case repairs.RemoveEmptyObjects(paths=paths):
+                remove_empty_objects(paths)
             case repairs.RecreateBranch(at=at):
                 self._branch.recreate(at)
             case repairs.UndoSwitch():

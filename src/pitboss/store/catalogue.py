@@ -122,8 +122,10 @@ def resolve_target(repo: Path, requested: str | None) -> RunListing:
         run = most_recent_resumable(repo)
         if run is None:
             last = _failed_last(repo)
-            unreadable = last is not None and last.state is None
-            raise NoResumableRun(str(runs_dir(repo)), last and last.run_id, unreadable=unreadable)
+            directory = str(runs_dir(repo))
+            if last is None:
+                raise NoResumableRun(directory)
+            raise NoResumableRun(directory, last.run_id, unreadable=last.state is None)
         return run
     run = find_run(repo, requested)
     if run.problem is not None:
@@ -161,7 +163,7 @@ def run_of(repo: Path, holder: LockInfo) -> str | None:
 
 
 def _failed_last(repo: Path) -> RunListing | None:
-    """The last run, if it is unreadable or failed: through an error of this program, or a budget stop of the Rust one."""
+    """The last run, if it is unreadable or failed: by an error of this program, or a budget stop of the Rust one."""
     last = next(iter(list_runs(repo)), None)
     return last if last and (last.state is None or last.state.status == "failed") else None
 

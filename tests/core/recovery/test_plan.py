@@ -22,6 +22,7 @@ from pitboss.core.recovery.repairs import (
     MoveTask,
     RebuildState,
     RecreateBranch,
+    RemoveEmptyObjects,
     RemoveLease,
     RemoveSessionBranch,
     RemoveStaleLocks,
@@ -51,6 +52,7 @@ ORDER: tuple[type | tuple[type, ...], ...] = (
     CutTornTail,
     SetAsideDamage,
     RemoveStaleLocks,
+    RemoveEmptyObjects,
     RecreateBranch,
     UndoSwitch,
     RebuildState,
@@ -486,6 +488,7 @@ def test_whatever_a_session_in_flight_left_in_the_tree_is_no_refusal(checkout: C
         ),
         (SetAsideDamage(lines=(2, 9)), "set aside damaged lines of sessions.jsonl: 2, 9"),
         (RemoveStaleLocks(paths=("a.lock", "b.lock")), "remove locks of a dead git: a.lock, b.lock"),
+        (RemoveEmptyObjects(paths=("a", "b")), "remove empty files among git's objects: a, b"),
         (RecreateBranch(branch="b", at=BASE), "recreate the run branch b at 0000000"),
         (UndoSwitch(), "put the working tree back: a switch of branches was cut short"),
         (
@@ -577,6 +580,7 @@ def any_facts(draw: st.DrawFn) -> Facts:
         moved_since=draw(st.booleans()),
         cut_switch=draw(st.booleans()),
         stale_locks=draw(names),
+        empty_objects=draw(names),
         worktrees=draw(names),
         session_branches=draw(names),
         leased=tuple(draw(st.frozensets(st.integers(1, 8)))),
@@ -609,6 +613,8 @@ def apply(found: Facts, repair: Repair) -> Facts:  # noqa: C901, PLR0911, PLR091
             return _with(found, damage=())
         case RemoveStaleLocks():
             return _with(found, stale_locks=())
+        case RemoveEmptyObjects():
+            return _with(found, empty_objects=())
         case RecreateBranch():
             return _with(found, branch_tip=found.last_commit)
         case UndoSwitch():
@@ -622,8 +628,10 @@ def apply(found: Facts, repair: Repair) -> Facts:  # noqa: C901, PLR0911, PLR091
             return _dropped(found, seq)
         case MoveTask(seq=seq):
             return _with(found, unmoved=found.unmoved - {seq})
-        case RescueLeft(seq=seq):
-            return _rescued(found, seq)
+        case RescueLeft(seq=seq, elsewhere=elsewhere):
+            in_tree = any(s.seq == seq and s.assignment.worktree is None for s in found.unrescued)
+            cleared = {"checkout": ON_BRANCH} if in_tree and not elsewhere and found.checkout else {}
+            return _with(_rescued(found, seq), **cleared)
         case CompleteSession(seq=seq) | AbortSession(seq=seq) | RestoreRecord(seq=seq):
             return _recorded(_rescued(found, seq), seq)
         case RemoveWorktree(path=path):

@@ -105,6 +105,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     moved_since: bool = False
     cut_switch: bool = False
     stale_locks: tuple[str, ...] = ()
+    empty_objects: tuple[str, ...] = ()
     worktrees: tuple[str, ...] = ()
     session_branches: tuple[str, ...] = ()
     leased: tuple[int, ...] = ()

@@ -6,7 +6,8 @@ from the start, and a repaired run needs none:
 
     StopProcess           no process of the dead run may write while its files are repaired
     CutTornTail, SetAsideDamage    the log must be sound before anything is appended to it
-    RemoveStaleLocks, RecreateBranch, UndoSwitch    git works, on the branch the sessions land on, and the tree is whole
+    RemoveStaleLocks, RemoveEmptyObjects, RecreateBranch, UndoSwitch    git works, on the branch the sessions
+                          land on, and the tree is whole
     RebuildState, ReplayRecords, DropInFlight    the state is the fold of the log
     MoveTask              before its session gets the record that says it was taken
     RescueLeft            before other work is taken from the same tree
@@ -28,6 +29,7 @@ from pitboss.core.recovery.repairs import (
     MoveTask,
     RebuildState,
     RecreateBranch,
+    RemoveEmptyObjects,
     RemoveLease,
     RemoveSessionBranch,
     RemoveStaleLocks,
@@ -87,6 +89,8 @@ def _mend_log(facts: Facts) -> Iterator[Repair]:
 def _mend_git(facts: Facts) -> Iterator[Repair]:
     if facts.stale_locks:
         yield RemoveStaleLocks(paths=facts.stale_locks)
+    if facts.empty_objects:
+        yield RemoveEmptyObjects(paths=facts.empty_objects)
     if facts.branch_tip is None and facts.last_commit is not None:
         yield RecreateBranch(branch=facts.branch, at=facts.last_commit)
     if facts.cut_switch:

@@ -49,6 +49,16 @@ class RemoveStaleLocks(msgspec.Struct, frozen=True, kw_only=True):
         return f"remove locks of a dead git: {', '.join(self.paths)}"
 
 
+class RemoveEmptyObjects(msgspec.Struct, frozen=True, kw_only=True):
+    """Remove the empty files that a power cut left among git's objects, so that git writes those it needs again."""
+
+    paths: tuple[str, ...]
+
+    def describe(self) -> str:
+        """One line for `pitboss repair --dry-run`."""
+        return f"remove empty files among git's objects: {', '.join(self.paths)}"
+
+
 class RecreateBranch(msgspec.Struct, frozen=True, kw_only=True):
     """Recreate the run branch at commit `at`."""
 
@@ -208,6 +218,7 @@ Repair: TypeAlias = (
     | CutTornTail
     | SetAsideDamage
     | RemoveStaleLocks
+    | RemoveEmptyObjects
     | RecreateBranch
     | UndoSwitch
     | RebuildState
