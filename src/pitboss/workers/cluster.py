@@ -24,6 +24,7 @@ from pitboss.workers.heartbeat import Heartbeat
 from pitboss.workers.messages import from_worker
 from pitboss.workers.roster import Roster, Silences, workers_of
 from pitboss.workers.tls import security
+from pitboss.workers.trouble import reached
 from pitboss.workers.wire import Wire
 
 if TYPE_CHECKING:
@@ -237,7 +238,9 @@ class Cluster:
             self.listener(workers)
 
     async def _identity(self) -> Any:
-        return await self._rpc.identity() if self._scheduler is None else self._scheduler.identity()
+        return (
+            self._scheduler.identity() if self._scheduler is not None else await reached(self._rpc.identity())
+        )
 
     async def _connect(self, worker: WorkerInfo, lost_after_s: float) -> Wire[FromWorker]:
         from distributed.comm import core
@@ -245,7 +248,7 @@ class Cluster:
         dask_comm: Any = core
         safety = security(self._where.tls)
         how = {} if safety is None else safety.get_connection_args("client")
-        comm = await dask_comm.connect(worker.reception, timeout=CONNECT_S, **how)
+        comm = await reached(dask_comm.connect(worker.reception, timeout=CONNECT_S, **how))
         await comm.write(lost_after_s)
         loop, folder = asyncio.get_running_loop(), self._note.parent
         self._heartbeat = self._heartbeat or Heartbeat(loop)
@@ -301,7 +304,7 @@ def members(where: Membership) -> tuple[WorkerInfo, ...]:
     loop = BackgroundLoop()
 
     async def ask() -> Any:
-        return await (await _remote(where)).identity()
+        return await reached((await _remote(where)).identity())
 
     try:
         return workers_of(loop.run(ask(), timeout_s=CONNECT_S), where.agents)

@@ -6,12 +6,26 @@ import re
 import socket
 import ssl
 from asyncio import CancelledError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Awaitable, Iterator
 
+T = TypeVar("T")
 _TAKEN = re.compile(r"name taken, ([^']*)'")
+
+
+async def reached(asked: Awaitable[T]) -> T:
+    """Await something that may connect. Raises OSError or TimeoutError if the other side is gone, and what it raises.
+
+    One that goes before TLS begins is a ValueError to tornado, and to dask.
+    """
+    try:
+        return await asked
+    except ValueError as error:
+        if isinstance(error, OSError):  # a certificate that does not fit is both
+            raise
+        raise ConnectionResetError(str(error)) from error
 
 
 def why(error: BaseException) -> str:
