@@ -82,6 +82,29 @@ def test_identity_line_ends_hooks_and_copied_files_are_on_a_worker_what_they_are
     assert list((run.folder / "workers").glob("local-*/")) == []
 
 
+def test_a_run_says_once_which_files_a_worker_cannot_copy_though_the_checkout_has_them(
+    tmp_path: Path,
+) -> None:
+    project = Project.create(tmp_path / "project")
+    project.write(".gitignore", ".pitboss/\n.env\n*.key\ntools/\n")
+    project.write("story.txt", "once\n")
+    project.commit("story")
+    for name in (".env", "a.key", "tools/run"):
+        project.write(name, "here\n")
+    configure(project, more='[grind.worktree]\ncopy = [".env", "*.key", "tools", "nowhere", "story.txt"]')
+    project.prompt("alpha", "echo x > alpha-$PITBOSS_SESSION_SEQ.txt", max_runs=4)
+    kept = tmp_path / "cluster" / "anna" / "copy" / "project"
+    with cluster_beside(project, tmp_path / "cluster") as cluster:
+        kept.mkdir(parents=True)
+        (kept / "a.key").write_text("there\n")
+        cluster.worker("anna", "--slots", "2")
+        done = project.pitboss("grind", "--workers", cluster.address, "--max-parallel", "2")
+    assert done.code == 0, done
+    warned = [line.partition("worker anna ")[2] for line in done.err.splitlines() if "to copy" in line]
+    put = "to copy, as your checkout has: put it into copy/project in the worker's --dir"
+    assert sorted(warned) == [f"has no .env {put}", f"has no tools {put}"]
+
+
 def test_a_run_says_which_filters_its_workers_lack_if_files_go_through_them(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "project")
     for name in ("crypt", "idle"):

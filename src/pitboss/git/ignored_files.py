@@ -29,8 +29,7 @@ def copy_ignored(source: Path, worktree: Repo, names: Sequence[str]) -> tuple[st
         f"{name} is not a name inside the repository, so it was not copied" for name in names if _leaves(name)
     ]
     warnings += [f"{name} is not a valid pattern" for name in names if not _is_pattern(name)]
-    wanted = [name for name in names if not _leaves(name) and _is_pattern(name)]
-    found = sorted({path for name in wanted for path in _files(source, name)})
+    found = sorted({path for name in names if _is_sound(name) for path in _files(source, name)})
     sound = [
         path for path in found if not _through_link(source, path) and not _through_link(worktree.root, path)
     ]
@@ -43,6 +42,20 @@ def copy_ignored(source: Path, worktree: Repo, names: Sequence[str]) -> tuple[st
     tracked = set(_tracked(worktree)) if len(ignored) < len(sound) else set()
     exposed = [path for path in sound if path not in {*ignored, *tracked}]
     return (*warnings, *(f"{path} is not ignored by git, so it was not copied" for path in exposed))
+
+
+def lacking(source: Path, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the names and patterns that could be copied from `source` if anything there matched them."""
+    return tuple(name for name in names if _is_sound(name) and next(_files(source, name), None) is None)
+
+
+def ignored_by(repo: Repo, names: Sequence[str]) -> tuple[str, ...]:
+    """Those of the names and patterns that match something in a working tree that git ignores. Raises GitError."""
+    return tuple(name for name in names if _is_sound(name) and _ask(repo, _files(repo.root, name), *_CHECK))
+
+
+def _is_sound(name: str) -> bool:
+    return not _leaves(name) and _is_pattern(name)
 
 
 def _ignored(source: Path, worktree: Repo, paths: Sequence[str]) -> list[str]:

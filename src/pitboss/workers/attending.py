@@ -151,7 +151,9 @@ class Attending:
     def _see_to_place(self, call: say.Provision | say.Provisioned | say.Release) -> say.Message:
         match call:
             case say.Provision():
-                return say.Provisioning(warnings=tuple(self._try(self._place.provision)))
+                return say.Provisioning(
+                    warnings=tuple(self._try(self._place.provision)), lacks=self._run.lacking()
+                )
             case say.Provisioned():
                 self._try(self._place.provisioned)
             case say.Release():

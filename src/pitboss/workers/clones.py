@@ -15,6 +15,7 @@ import msgspec
 
 from pitboss.core.events import Warned
 from pitboss.git.errors import NotARepository
+from pitboss.git.ignored_files import lacking
 from pitboss.git.ref_changes import keep_changing
 from pitboss.git.repo import Repo
 from pitboss.git.whereabouts import refuse_unless_found
@@ -87,6 +88,7 @@ class RunHere:
             ignored_limit=config.grind.rescue_ignored_mb * 1024 * 1024,
             copied_from=copied_from,
         )
+        self._copied = partial(lacking, copied_from or clone.root, config.grind.worktree.copy)
         self._places = _ClonePlaces(site)
         guard = Guard(self.repo, self.paths.root)
         guard.begin()
@@ -125,6 +127,10 @@ class RunHere:
     def rescued(self, seq: int) -> tuple[str, ...]:
         """All commits of a session that are kept here, also by a process that was killed meanwhile."""
         return tuple(kept.oid for kept in rescue_refs.list_rescued(self.repo, self.paths.run_id, seq))
+
+    def lacking(self) -> tuple[str, ...]:
+        """What `[grind.worktree] copy` names and is not on this machine."""
+        return self._copied()
 
     def rest(self) -> None:
         """The run has no session here for now: end the git processes that are kept for it."""

@@ -16,6 +16,7 @@ from pitboss.core.config import NotifySettings
 from pitboss.core.host import HostLost
 from pitboss.core.leases import Lease
 from pitboss.core.session import Location
+from pitboss.git.ignored_files import ignored_by
 from pitboss.git.ref_changes import keep_changing
 from pitboss.landing.git_trouble import GitFailed
 from pitboss.landing.lease_refs import acquire
@@ -26,6 +27,7 @@ from pitboss.workers.awaiting import Awaiting
 from pitboss.workers.bases import Bases
 from pitboss.workers.carriage import Carriage
 from pitboss.workers.clone_settings import filters_in_use, settings_of
+from pitboss.workers.clones import COPY
 from pitboss.workers.deliveries import Deliveries
 from pitboss.workers.home_files import HomeFiles
 from pitboss.workers.late_work import LateWork
@@ -81,6 +83,7 @@ class Dispatch:
         self._picked: tuple[WorkerInfo, int] | None = None
         self._reserved: set[int] = set()
         self._missed: set[str] = set()
+        self._uncopied: set[tuple[str, str]] = set()
         self._leases: dict[Lease, str] = {}
         self.bases = Bases()
         self._late = LateWork(home, self.fetch)
@@ -225,6 +228,17 @@ class Dispatch:
         with self._lock:
             self._rests_until[name] = time.monotonic() + REST_S
         self.warn(seq, why)
+
+    def uncopied(self, name: str, lacks: Sequence[str]) -> tuple[str, ...]:
+        """What to warn of as a worker `lacks` these names of files to copy, which are here; once. Raises GitError."""
+        with self._lock:
+            new = [each for each in lacks if (name, each) not in self._uncopied]
+            self._uncopied.update((name, each) for each in new)
+        folder = f"{COPY}/{project(self.repo.root)}"
+        return tuple(
+            f"worker {name} has no {each} to copy, as your checkout has: put it into {folder} in the worker's --dir"
+            for each in ignored_by(self.repo, new)
+        )
 
     def warn(self, seq: int, text: str) -> None:
         """Warn of something that concerns a session."""

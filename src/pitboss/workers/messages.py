@@ -18,7 +18,7 @@ from pitboss.core.user_commands import HookRequest, HookResult, TestCommand, Tes
 from pitboss.typed import from_json
 from pitboss.workers.clone_settings import CloneSettings
 
-VERSION = 3
+VERSION = 4
 """The version of these messages."""
 
 
@@ -163,9 +163,10 @@ class Ready(Message, frozen=True, kw_only=True):
 
 
 class Provisioning(Message, frozen=True, kw_only=True):
-    """What to warn of after `Provision`."""
+    """What to warn of after `Provision`, and by which names the worker `lacks` everything that was to be copied."""
 
     warnings: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
 
 class Sent(Message, frozen=True, kw_only=True):

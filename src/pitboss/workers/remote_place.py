@@ -105,7 +105,8 @@ class RemotePlace:
     def provision(self) -> Sequence[str]:
         """Copy into a new working copy what git does not put there, from the worker's. Raises HostLost, GitFailed."""
         with self._losing():
-            return self.line().ask(say.Provision(), say.Provisioning)[0].warnings
+            done, _ = self.line().ask(say.Provision(), say.Provisioning)
+        return (*done.warnings, *self._try(lambda: self._dispatch.uncopied(self._host, done.lacks)))
 
     def provisioned(self) -> None:
         """The working copy is ready for sessions. Raises HostLost, GitFailed."""
