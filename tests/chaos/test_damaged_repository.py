@@ -137,6 +137,22 @@ class TestAPowerCut:
             content,
         )
 
+    @pytest.mark.parametrize("moment", [AGENT_ENDED, OUTCOME_WRITTEN, LANDED])
+    def test_that_leaves_the_run_branch_empty_is_made_good_with_the_work_in_the_tree(
+        self, trials: Trials, tmp_path: Path, moment: Moment
+    ) -> None:
+        crashed = trials.crashed(tmp_path / "place", moment)
+        (crashed.repo / ".git/refs/heads" / crashed.branch).write_bytes(b"")
+        assert crashed.wrong(crashes=1) == []
+
+    @pytest.mark.parametrize("content", [b"", b"\0" * 41])
+    def test_that_leaves_the_run_branch_empty_between_sessions_costs_nothing(
+        self, paused: Trial, content: bytes
+    ) -> None:
+        paused.git("switch", "-q", paused.branch)
+        (paused.repo / ".git/refs/heads" / paused.branch).write_bytes(content)
+        assert paused.wrong() == []
+
     def empty(self, trial: Trial) -> Path:
         trial.git("add", "g.txt")
         blob = trial.git("rev-parse", ":g.txt")

@@ -10,7 +10,8 @@ from pitboss.core.recovery.facts import Checkout, DeadRun, Facts
 from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.git.empty_objects import empty_objects
 from pitboss.git.locks import stale_locks
-from pitboss.git.status import TreeStatus
+from pitboss.git.loose_refs import named_branch
+from pitboss.git.status import UNREADABLE, TreeStatus
 from pitboss.git.switch import Switch
 from pitboss.landing.listing import SessionRefs, begin_session_refs, session_worktrees
 from pitboss.landing.refs import lock_scope, run_branch
@@ -232,4 +233,5 @@ def _checkout(repo: Repo, status: TreeStatus, tip: str | None, switch: Switch) -
 
         # Not diff-index: it reports files that were merely touched.
         dirty = bool(untracked(repo)) or not repo.succeeds("diff", "--quiet", tip, "--")
-    return Checkout(branch=status.branch, dirty=dirty and not (switch.is_cut_short() and switch.explains()))
+    branch = named_branch(repo) if status.branch == UNREADABLE else status.branch
+    return Checkout(branch=branch, dirty=dirty and not (switch.is_cut_short() and switch.explains()))

@@ -25,6 +25,12 @@ def head_commit(repo: Repo) -> str:
     )
 
 
+def named_branch(repo: Repo) -> str | None:
+    """The branch that HEAD names, whether or not git can read what that branch is at; None if it names none."""
+    on = _BRANCH.fullmatch(content_of(repo.inside("HEAD")))
+    return os.fsdecode(on[1]).removeprefix("refs/heads/") if on else None
+
+
 def tip_of(repo: Repo, branch: str) -> str | None:
     """The commit that a branch, whose ref is given in full, is at; None if there is no such branch."""
     return _commit_in(content_of(repo.common_dir / branch)) or repo.commit_id(branch)

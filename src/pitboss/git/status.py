@@ -10,6 +10,9 @@ import msgspec
 from pitboss.store.paths import PITBOSS_FOLDER
 
 FEW_PATHS = 64
+UNREADABLE = "(unknown)"
+"""What git calls a branch that is checked out and whose ref it cannot read."""
+
 _STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
 _IGNORED = "--ignored=matching"
 _ANEW = ("-c", "core.untrackedCache=false")

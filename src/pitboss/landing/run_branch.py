@@ -133,7 +133,7 @@ class RunBranch:
                 f"the run branch {self.name} is gone, and so is commit {at[:7]}",
                 hint=f"`git branch {self.name} COMMIT` puts it back; `git reflog` may know the commit",
             )
-        self._repo.git("update-ref", ITSELF, "-m", "pitboss: run branch again", self.ref, at, "")
+        self._write("-m", "pitboss: run branch again", self.ref, at, "")
 
     def withdraw(self, session: Assignment) -> tuple[str, ...]:
         """Put the branch back to where a session began that can no longer land; nothing is checked out.
@@ -192,8 +192,11 @@ class RunBranch:
             return self._checkout.resume(tip, label)  # it may be where it was, or where they moved it
 
     def _put_back(self, commit: str) -> None:
-        log = ("--create-reflog", "-m", "pitboss: put back")
-        order = (*NO_HOOKS, "update-ref", ITSELF, *log, self.ref, commit)
+        self._write("--create-reflog", "-m", "pitboss: put back", self.ref, commit, options=NO_HOOKS)
+
+    def _write(self, *what: str, options: tuple[str, ...] = ()) -> None:
+        """Let git write the branch, also if its file names no commit now: git would not overwrite that."""
+        order = (*options, "update-ref", ITSELF, *what)
         try:
             self._repo.git(*order)
         except GitError as error:
