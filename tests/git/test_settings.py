@@ -69,6 +69,15 @@ def test_decisive_keys_alone_bring_back_the_users_file_to_the_letter() -> None:
         "[commit]\n\tgpgSign = banana\n",
         "[diff]\n\trenames = banana\n",
         "[user]\n\tname\n",
+        "[submodule]\n\trecurse = banana\n",
+        "[worktree]\n\tguessRemote = banana\n",
+        "[merge]\n\tconflictStyle = banana\n",
+        "[merge]\n\trenames = banana\n",
+        "[pack]\n\tthreads = banana\n",
+        "[checkout]\n\tworkers = banana\n",
+        "[log]\n\tdate = banana\n",
+        "[fetch]\n\tprune = banana\n",
+        "[clean]\n\trequireForce = banana\n",
     ],
 )
 def test_a_value_that_git_refuses_is_put_back_and_the_rest_stays(added: str) -> None:

@@ -80,8 +80,24 @@ _HARMLESS = frozenset(
 _ENDS = (".update", ".command", ".cmd", ".program", ".path", ".helper")
 _ANY_SECTION = frozenset(("core",))
 _NOT_COPIED = ("core.bare", "core.worktree")
-_TRIED = (("status", "--porcelain"), ("commit", "--dry-run", "--allow-empty"))
-"""Commands that read most of a config, and fail if one of its values is not of its kind."""
+_TRIED = (
+    ("status", "--porcelain"),
+    ("commit", "--dry-run", "--allow-empty"),
+    ("add", "--all", "--dry-run"),
+    ("checkout-index", "--all"),
+    ("clean", "-d", "--dry-run"),
+    ("fetch", "--quiet", "--dry-run", "."),
+    ("log", "--max-count=1"),
+    ("merge-tree", "--write-tree", "HEAD", "HEAD"),
+    ("pack-objects", "--quiet", "--stdout"),
+    ("read-tree", "HEAD"),
+    ("worktree", "list"),
+)
+"""Commands that read most of a config, and fail if one of its values is not of its kind; they change no file."""
+_FIRST = (
+    *("-c", "user.name=x", "-c", "user.email=x", "-c", "core.hooksPath=/dev/null"),
+    *("commit", "--quiet", "--no-gpg-sign", "--allow-empty", "--message=x"),
+)
 _FATAL = 128
 
 Items = dict[str, list[str | None]]
@@ -155,11 +171,12 @@ def _items(file: Path) -> Items | None:
 
 
 def _broken(folder: Path, items: Items) -> frozenset[str]:
-    """Those keys with whose values git refuses to work, as it turns out in an empty repository."""
+    """Those keys with whose values git refuses to work, as it turns out in a new repository."""
     if not items:
         return frozenset()
     place, env = str(folder), of_the_user(os.environ)
-    capture(("git", "init", "--quiet", "--template=", place), cwd=place, env=env)
+    for command in (("init", "--quiet", "--template=", place), _FIRST):
+        capture(("git", *command), cwd=place, env=env)
 
     def fails(key: str | None = None, values: Sequence[str | None] = ()) -> bool:
         bare = [word for value in values if value is None for word in ("-c", str(key))]
