@@ -255,3 +255,19 @@ def test_an_index_that_was_restored_trusts_nothing_that_was_cached_of_untracked_
     index.unlink()
     backup.restore(world.session.base_commit)
     assert b"UNTR" not in index.read_bytes()
+
+
+@pytest.mark.parametrize("another", [False, True], ids=["same process", "another process"])
+@pytest.mark.parametrize("mark", ["assume-unchanged", "skip-worktree"])
+def test_what_a_session_has_git_overlook_lands_and_what_its_user_does_stays(
+    tmp_path: Path, mark: str, another: bool
+) -> None:
+    world = World(tmp_path / "repo", MARKED)
+    flags = world.flags()
+    sh(world.root, f"git update-index --{mark} in/i; echo work >in/i")
+    tree = world.open() if another else world.tree
+    landing = tree.land(world.session, "work\n")
+    assert landing.commit is not None
+    assert world.changed(landing.commit) == ["M\tin/i"]
+    assert world.flags() == flags
+    assert sh(world.root, "cat skipped assumed") == "private\nprivate"

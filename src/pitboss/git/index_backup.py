@@ -7,9 +7,11 @@ import stat
 from typing import TYPE_CHECKING
 
 from pitboss.git.errors import GitError
+from pitboss.git.index import read_index
 from pitboss.git.small_files import read_file
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pitboss.git.repo import Repo
@@ -18,6 +20,7 @@ BACKUP = "pitboss-kept-index"
 _SIGNATURE = b"DIRC"
 # The cache of untracked files was true of the index at that time; with a newer one git would trust it wrongly.
 _NO_CACHE = ("-c", "core.untrackedCache=false")
+_MARKS = ("assume-unchanged", "skip-worktree")
 _SPARSE = ("config", "--get", "--type=bool", "core.sparseCheckout")
 
 
@@ -70,6 +73,30 @@ class IndexBackup:
             return unchanged or (not self._index.is_symlink() and _is_whole(self._index, commit))
         except OSError:
             return False
+
+    def unmark(self, commit: str) -> None:
+        """Have git look again at files that it was told to overlook since the index was saved. Raises GitError.
+
+        Marks that were there before are the user's. Sparse checkouts need theirs. `commit` is as for `is_sound`.
+        """
+        if not self.was_written() or not self._copy.exists():
+            return
+        facts = read_index(self._repo, commit)
+        if facts is None or facts.plain:
+            return
+        before = self._marks({"GIT_INDEX_FILE": str(self._copy)})
+        marks = [(mark, path) for mark, path in self._marks({}) if (mark, path) not in before]
+        sparse = bool(marks) and self._repo.git(*_SPARSE, ok=(0, 1)).strip() == b"true"
+        for mark in ("assume-unchanged",) if sparse else _MARKS:
+            if paths := [path + b"\0" for found, path in marks if found == mark]:
+                self._repo.git("update-index", f"--no-{mark}", "-z", "--stdin", stdin=b"".join(paths))
+
+    def _marks(self, env: Mapping[str, str]) -> set[tuple[str, bytes]]:
+        """Marks and the paths that have them; see `git ls-files -v`."""
+        listed = self._repo.git("ls-files", "-z", "-v", env=env).split(b"\0")
+        letters = [(line[:1], line[2:]) for line in listed]
+        overlooked = {("assume-unchanged", path) for letter, path in letters if letter.islower()}
+        return overlooked | {("skip-worktree", path) for letter, path in letters if letter in (b"S", b"s")}
 
     def restore(self, base: str) -> None:
         """Replace the index with the copy brought up to HEAD, or to `base` if HEAD names no commit.

@@ -97,6 +97,7 @@ class SessionTree:
         self.stop_looking()
         attributes.remove_pipes(self._repo)
         if self._index_backup.is_sound(session.base_commit):
+            self._index_backup.unmark(session.base_commit)
             self._begin_look(session.base_commit)
 
     def _begin_look(self, base: str) -> None:
@@ -192,6 +193,7 @@ class SessionTree:
             attributes.remove_pipes(self._repo)
             if not self._index_backup.is_sound(session.base_commit):
                 self._index_backup.restore(session.base_commit)
+            self._index_backup.unmark(session.base_commit)
         status = self._repo.status(anew=self._index_backup.was_written()) if looked is None else looked()
         if status.unborn and self._repo.drop_broken_ref(f"refs/heads/{self._branch}"):
             status = self._repo.status()
@@ -259,7 +261,9 @@ class SessionTree:
             self._rescuer.keep_hidden(effort, hidden, kept=effort.status.head)
         try:
             without = self._leave_out_pitboss(effort)
-            tip = self._commit(effort, message) if effort.status.dirty or without else effort.status.head
+            tip = effort.status.head
+            if effort.status.dirty or without:
+                tip = self._committer.commit(effort.status, message, effort.others(self._repo))
         except CommitRefused as refused:
             effort.look_again(self._repo.status())
             kind = Reason.ABORTED if isinstance(refused, HookStopped) else Reason.COMMIT_REFUSED
@@ -271,7 +275,8 @@ class SessionTree:
             self.may_add = not alone or self._committer.may_add
         if effort.again:
             # This remade what an earlier attempt committed, on the branch or just before its ref moved.
-            made = [oid for oid in made if not self._is_own(effort, oid)]
+            run_id, seq = self._run_id, effort.session.seq
+            made = [oid for oid in made if not is_own(self._repo, oid, run_id=run_id, seq=seq)]
         self._rescuer.keep(effort, made, kept=tip, why=DROPPED)
         self._rescuer.keep(effort, self._dropped_stashes(effort, made, tip), kept=tip, why=STASHED)
         self._rescuer.put_back_links(effort, tip, effort.status.submodules)
@@ -301,9 +306,6 @@ class SessionTree:
             return True
         return False
 
-    def _commit(self, effort: Effort, message: str) -> str:
-        return self._committer.commit(effort.status, message, effort.others(self._repo))
-
     @property
     def is_clear(self) -> bool:
         """Whether `clear_out` would have nothing to do."""
@@ -315,9 +317,6 @@ class SessionTree:
 
     def _branch_tip(self) -> str | None:
         return self._repo.commit_id(f"refs/heads/{self._branch}")
-
-    def _is_own(self, effort: Effort, commit: str) -> bool:
-        return is_own(self._repo, commit, run_id=self._run_id, seq=effort.session.seq)
 
     def _dropped_stashes(self, effort: Effort, made: Sequence[str], tip: str) -> list[str]:
         """Stashes neither kept as `made` nor landed whole: an agent that pops one works on from there."""

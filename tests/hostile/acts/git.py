@@ -47,6 +47,15 @@ ACTS = {
         before=_SPLIT,
         keeps=("more\n",),
     ),
+    "has-git-overlook-its-work": Act(
+        "git update-index --assume-unchanged README.md; git update-index --skip-worktree src/code.txt;"
+        " echo more >>README.md; echo changed >src/code.txt",
+        keeps=("more\n", "changed\n"),
+        ends=("ok",),
+    ),
+    "has-git-overlook-its-work-and-fails": Act(
+        "git update-index --assume-unchanged README.md; echo more >>README.md; exit 1", keeps=("more\n",)
+    ),
     "breaks-its-index": Act("echo garbage >$(git rev-parse --git-dir)/index", ends=("ok",)),
     "commits-by-itself": Act(COMMIT, ends=("ok",)),
     "deletes-its-branch": Act("git update-ref -d $(git symbolic-ref HEAD)", ends=("dirty: head_moved",)),
