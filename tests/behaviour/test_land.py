@@ -447,6 +447,22 @@ def test_a_run_that_began_on_no_branch_needs_a_word(tmp_path: Path) -> None:
     assert tip(project) == tip(project, run.branch)
 
 
+def test_the_branch_in_a_hint_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    project.git("branch", "-m", "main", "it's;so")
+    project.git("update-ref", "refs/remotes/up/a$b", "HEAD")
+    project.git("update-ref", "refs/remotes/origin/it's;so", "HEAD")
+    project.git("symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/it's;so")
+    project.git("checkout", "-q", "--detach")
+    night(project, "echo one >one.txt")
+
+    nowhere = project.pitboss("land")
+    remote = project.pitboss("land", "--onto", "up/a$b")
+
+    assert nowhere.err.endswith("say where its work should go: --onto 'it'\"'\"'s;so'\n")
+    assert remote.err.endswith("hint: `git branch 'a$b' 'up/a$b'` makes a local branch of it\n")
+
+
 def test_a_run_that_landed_nothing(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "project")
     run = night(project, "true")

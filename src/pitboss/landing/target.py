@@ -92,14 +92,14 @@ def _began_on(repo: Repo, state: RunState) -> str:
         why = f"run {state.run_id} began on the branch of another run, {began}"
     else:
         why = f"{began}, where run {state.run_id} began, is gone"
-    hint = f"say where its work should go: --onto {other_branch(repo) or 'BRANCH'}"
+    hint = f"say where its work should go: --onto {quote(other_branch(repo) or 'BRANCH')}"
     raise CommandError(why, hint=hint)
 
 
 def _no_branch(repo: Repo, name: str) -> CommandError:
     remote = name and repo.commit_id(f"refs/remotes/{name}")
     local = name.partition("/")[2]
-    own = f"`git branch {local} {name}` makes a local branch of it" if remote else ""
+    own = f"`git branch {quote(local)} {quote(name)}` makes a local branch of it" if remote else ""
     return CommandError(
         f"there is no branch {one_line(name)}" if name else "--onto names no branch",
         hint=own or "`git branch` lists the branches there are",
