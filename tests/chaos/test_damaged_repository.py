@@ -153,6 +153,17 @@ class TestAPowerCut:
         (paused.repo / ".git/refs/heads" / paused.branch).write_bytes(content)
         assert paused.wrong() == []
 
+    def test_that_leaves_the_index_empty_is_refused_with_the_command_that_makes_it_good(
+        self, trials: Trials, tmp_path: Path
+    ) -> None:
+        crashed = trials.crashed(tmp_path / "place", AGENT_ENDED)
+        (crashed.repo / ".git/index").write_bytes(b"")
+        refused = crashed.resume()
+        command = refused.stderr.splitlines()[-1].split("`")[1]
+        assert (refused.code, command[:3]) == (4, "rm ")
+        subprocess.run(["sh", "-c", command], cwd=crashed.repo, env=crashed.environment(), check=True)
+        assert crashed.wrong(crashes=1) == []
+
     def empty(self, trial: Trial) -> Path:
         trial.git("add", "g.txt")
         blob = trial.git("rev-parse", ":g.txt")

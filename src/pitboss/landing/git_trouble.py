@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 PATIENCE_S = 30.0
 """Total per session, for locks and lost races."""
 
+NEW_INDEX = (
+    '`rm "$(git rev-parse --git-path index)"; git reset --quiet` makes a new index and changes no file; '
+    "then try again"
+)
+
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.05, 2.0
 LOOKS_FOR_REPOSITORY = 4
 
@@ -51,9 +56,8 @@ def git_refusing(what: str) -> Iterator[None]:
     except GitError as error:
         if kind(error) is Kind.FULL_DISK:
             raise
-        raise StartError(
-            f"cannot {what}: {error.message}", hint="fix what git complains about, then try again"
-        ) from error
+        hint = NEW_INDEX if error.index_is_broken else "fix what git complains about, then try again"
+        raise StartError(f"cannot {what}: {error.message}", hint=hint) from error
 
 
 class RepositoryMonitor:
