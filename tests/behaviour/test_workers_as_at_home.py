@@ -90,6 +90,30 @@ def test_a_session_that_reaches_its_cost_cap_is_ended_while_its_agent_works(
     assert run.rescued("chore") == {"work.txt": "half\n"}
 
 
+def test_what_an_agent_says_while_it_is_being_ended_is_at_home_before_it_has_ended(
+    project: Project, tmp_path: Path
+) -> None:
+    stopped, alive, over = tmp_path / "stopped", tmp_path / "alive", tmp_path / "over"
+    begins = said(init(), message("one", 1_000_000, 50, "On it."))
+    script = f"""trap 'touch {stopped}' INT
+{begins}
+while [ ! -e {stopped} ]; do sleep 0.05; done
+sleep 1.5
+{said(message("two", 1000, 50, "Not yet."))}
+while [ ! -e {over} ]; do touch {alive}; sleep 0.1; done"""
+    claude(project, script, max_session_cost_usd=0.01)
+    with grinding(project) as live:
+        wait_until(stopped.exists)
+        run = the_run(project)
+        wait_until(lambda: "Not yet." in printed(run))
+        alive.unlink()
+        wait_until(alive.exists)
+        over.touch()
+        live.ended()
+    (record,) = run.records
+    assert record["tokens"]["input"] == 1_001_000
+
+
 @pytest.mark.parametrize(
     ("first", "waits_for"),
     [(busy(), "retry: overloaded"), (limited(resets_in=3), "claude_code's usage limit until 20")],

@@ -188,6 +188,7 @@ class Attending:
 
         def stepped(event: AgentEvent) -> None:
             self._wire.put_in_turn(say.Stepped(event=event))
+            self._files.look(order.kind)  # an agent that is being ended is no longer asked about
 
         try:
             outcome = self._host.run_agent(
