@@ -115,6 +115,18 @@ def test_resolve_target_without_a_name_gives_the_most_recent_resumable_run(tmp_p
     assert resolve_target(tmp_path, None).run_id == "rid-new"
 
 
+@pytest.mark.parametrize(("content", "what"), [(b"{not json", "cannot be read"), (None, "failed")])
+def test_resolve_target_without_a_name_names_the_repair_of_the_last_run(
+    tmp_path: Path, content: bytes | None, what: str
+) -> None:
+    paths = stored(tmp_path, at("rid", 10, RunStatus.FAILED))
+    if content is not None:
+        paths.state.write_bytes(content)
+    with pytest.raises(NoResumableRun) as refusal:
+        resolve_target(tmp_path, None)
+    assert f"`pitboss repair rid` makes the last one, which {what}, resumable" in str(refusal.value.hint)
+
+
 @pytest.mark.parametrize("content", [None, b"{not json"])
 def test_resolve_target_refuses_an_unreadable_state(tmp_path: Path, content: bytes | None) -> None:
     paths = stored(tmp_path, run_state())
