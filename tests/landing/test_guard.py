@@ -318,6 +318,28 @@ def test_both_folders_of_a_linked_worktree_come_back(scene: Scene, tmp_path: Pat
     assert guard.check() == ()
 
 
+@pytest.mark.parametrize("name", ["index", "packed-refs", "shallow", "info/exclude"])
+def test_whoever_waits_at_a_pipe_in_place_of_a_file_of_gits_goes_on(scene: Scene, name: str) -> None:
+    pipe = scene.root / ".git" / name
+    pipe.parent.mkdir(exist_ok=True)
+    pipe.unlink(missing_ok=True)
+    os.mkfifo(pipe)
+    with subprocess.Popen(("cat", pipe), stdout=subprocess.PIPE) as waiting:
+        while not _is_waiting(waiting.pid, "cat"):
+            time.sleep(0.01)
+        (warning,) = scene.guard.check()
+        assert warning == f"{pipe} was a pipe and was removed: git would have waited there for ever"
+        assert waiting.communicate(timeout=20)[0] == b""
+    assert not pipe.exists()
+    assert scene.guard.check() == ()
+
+
+def _is_waiting(pid: int, program: str) -> bool:
+    """Whether a process runs this program by now, and sleeps."""
+    about = Path(f"/proc/{pid}/status").read_text()
+    return f"Name:\t{program}\n" in about and "(sleeping)" in about
+
+
 def test_what_says_where_a_git_directory_was_may_be_garbage(scene: Scene) -> None:
     (scene.run / FOLDER / "homes.json").write_bytes(b"garbage")
     assert scene.again().bring_back(FOR_EVER) == ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pitboss.git.small_files import read_file
+
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
@@ -26,4 +28,4 @@ def baseline_ns(repo: Repo) -> int | None:
 
 def baseline_note(repo: Repo) -> bytes:
     """The note stored with the baseline. Raises OSError."""
-    return repo.inside(_MARKER).read_bytes()
+    return read_file(repo.inside(_MARKER))[0]

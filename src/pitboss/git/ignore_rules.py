@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.git.environment import pinned
+from pitboss.git.small_files import read_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -203,7 +204,6 @@ def _identity(path: Path | str) -> tuple[int, ...] | None:
 
 def _bytes(path: Path | str) -> bytes:
     try:
-        with open(path, "rb") as file:  # noqa: PTH123
-            return file.read()
+        return read_file(path)[0]
     except OSError:
         return b""

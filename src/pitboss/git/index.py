@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.git.small_files import read_file
+
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
@@ -42,7 +44,7 @@ _ODD = IndexFacts(plain=False, has_untracked_cache=False)
 def read_index(repo: Repo, commit: str) -> IndexFacts | None:
     """What the index is like, None without one; `commit` is any in the repository, to tell its kind of hash."""
     try:
-        content = repo.inside("index").read_bytes()
+        content = read_file(repo.inside("index"))[0]
     except OSError:
         return None
     return judge_index(content, hash_bytes=len(commit) // 2)

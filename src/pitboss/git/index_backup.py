@@ -146,7 +146,7 @@ def _is_whole(index: Path, commit: str) -> bool:
     """Whether an index ends with the hash of the rest, or with zeros if the user turned that off."""
     import hashlib
 
-    content = memoryview(index.read_bytes())
+    content = memoryview(read_file(index)[0])
     digest = hashlib.new("sha1" if len(commit) == 40 else "sha256", usedforsecurity=False)
     body, end = content[: -digest.digest_size], bytes(content[-digest.digest_size :])
     digest.update(body)

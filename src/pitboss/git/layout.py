@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _FOLDERS = ("refs/heads", "logs/refs", "logs/refs/heads", "objects/pack", "objects/info", "worktrees")
 _OWN = ("logs/HEAD",)
+_READ = ("index", "packed-refs", "shallow", "info/exclude", "info/attributes", "objects/info/alternates")
 _MAIN = ("objects", "refs", "logs")
 
 
@@ -38,6 +40,7 @@ class Layout:
         own = (str(repo.git_dir / name) for name in _OWN)
         shared = (str(repo.common_dir / name) for name in self._on_the_way)
         self._on_the_way = (*own, *shared)
+        self._read = tuple(str(place / name) for place in places for name in _READ)
         self._stand_ins: list[Path] = []
         self._links: frozenset[Path] = frozenset()
         self._main: tuple[HeldFolder, ...] = ()
@@ -55,7 +58,7 @@ class Layout:
         self._main = tuple(HeldFolder(self._repo.common_dir / name) for name in _MAIN)
 
     def check(self, set_aside: SetAside) -> Iterator[str]:
-        """Undo damage: a git directory that was moved, links that appeared in it, a HEAD that names nothing.
+        """Undo damage: a git directory that was moved, links and pipes that appeared in it, a HEAD that names nothing.
 
         Yields warnings. Raises RepositoryGone.
         """
@@ -67,6 +70,9 @@ class Layout:
         for link in self._find_links():
             if link not in self._links:
                 yield self._remove(link, set_aside)
+        for place in filter(_is_pipe, self._read):
+            _remove_pipe(place)
+            yield f"{place} was a pipe and was removed: git would have waited there for ever"
         yield from self._check_head(set_aside)
 
     def homes(self) -> tuple[KnownHome, ...]:
@@ -142,6 +148,23 @@ class Layout:
                     Path(entry.path) for entry in entries if entry.is_symlink() and entry.name != "HEAD"
                 )
         yield from (Path(place) for place in self._on_the_way if os.path.islink(place))  # noqa: PTH114 - many a look
+
+
+def _is_pipe(place: str) -> bool:
+    try:
+        return stat.S_ISFIFO(os.lstat(place).st_mode)
+    except OSError:
+        return False
+
+
+def _remove_pipe(pipe: str) -> None:
+    """Remove a pipe, and let those go on that wait for somebody to write to it: they find it empty."""
+    with suppress(FileNotFoundError):
+        writer = os.open(pipe, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            os.unlink(pipe)  # noqa: PTH108 - many a look
+        finally:
+            os.close(writer)
 
 
 def _copy_folder(source: Path, target: Path) -> None:

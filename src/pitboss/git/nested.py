@@ -22,7 +22,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.index import may_hold_links
 from pitboss.git.merge import holds_all
 from pitboss.git.move_out import move_out
-from pitboss.git.small_files import text_of
+from pitboss.git.small_files import read_file, text_of
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
@@ -330,7 +330,7 @@ def _oid(words: list[bytes]) -> str:
 def _may_have_links(repo: Repo, commit: str) -> bool:
     """Whether the index may hold a gitlink; `commit` is any in the repository, to tell its kind of hash."""
     try:
-        content = repo.inside("index").read_bytes()
+        content = read_file(repo.inside("index"))[0]
     except OSError:
         return True
     return may_hold_links(content, hash_bytes=len(commit) // 2)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.errors import StorageError
 from pitboss.git.repo import NO_HOOKS
+from pitboss.git.small_files import read_file
 from pitboss.git.small_packs import small_pack, take_small_pack
 from pitboss.store.files import write_atomic
 
@@ -127,7 +128,7 @@ def unpack(repo: Repo, parcel: Parcel) -> None:
 def boundary(repo: Repo) -> tuple[str, ...]:
     """Where a shallow repository ends: the commits whose parents it does not have; none if it is whole."""
     try:
-        return tuple((repo.common_dir / "shallow").read_text().split())
+        return tuple(read_file(repo.common_dir / "shallow")[0].decode().split())
     except FileNotFoundError:
         return ()
 

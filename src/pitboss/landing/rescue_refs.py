@@ -13,6 +13,7 @@ from pitboss.git import commits
 from pitboss.git.errors import GitError
 from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS
+from pitboss.git.small_files import read_file
 from pitboss.landing.refs import RESCUE_REFS, parse_rescue, rescue_ref, run_branch
 
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ def why_kept(repo: Repo, ref: str) -> str | None:
 def _last_logged(repo: Repo, ref: str) -> str | None:
     """The last entry in the file of a ref's log: one read instead of a git process; None without such a file."""
     try:
-        logged = (repo.common_dir / "logs" / ref).read_bytes()
+        logged = read_file(repo.common_dir / "logs" / ref)[0]
     except OSError:
         return None
     return os.fsdecode(logged.rstrip(b"\n").rpartition(b"\n")[2].partition(b"\t")[2]).strip()

@@ -17,6 +17,7 @@ from pitboss.git.ignore_rules import RULES, ExcludeFiles, Excludes, rules_in
 from pitboss.git.index_backup import BACKUP
 from pitboss.git.merge import holds_all
 from pitboss.git.move_out import move_out
+from pitboss.git.small_files import read_file
 from pitboss.landing import rescue_refs
 from pitboss.store.paths import RunPaths
 
@@ -306,7 +307,7 @@ class Rescuer:
         if self._excludes is not None:
             return self._exclude_files.first(self._repo)
         try:
-            return self._repo.inside(_KEPT_RULES).read_bytes()
+            return read_file(self._repo.inside(_KEPT_RULES))[0]
         except OSError:
             return self._exclude_files.now(self._repo).text
 

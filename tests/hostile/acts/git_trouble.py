@@ -234,6 +234,16 @@ ACTS = {
         'cd "$REPO/.git"; mv logs "$SCRATCH"; mkdir -p logs/refs; ln -s "$SCRATCH/logs" logs',
         told="moved back",
     ),
+    "pipe-for-the-index": Act(
+        'git="$(git rev-parse --git-path index)"; rm -f "$git"; mkfifo "$git"', ends=("ok",)
+    ),
+    "pipe-for-packed-refs": Act('cd "$REPO/.git"; test -e packed-refs || mkfifo packed-refs'),
+    "pipe-for-shallow": Act('mkfifo "$REPO/.git/shallow"', told="shallow was a pipe"),
+    "pipe-for-info-exclude": Act(
+        'cd "$REPO/.git/info"; rm -f exclude; mkfifo exclude', told="exclude was a pipe"
+    ),
+    "pipe-for-info-attributes": Act('cd "$REPO/.git/info"; rm -f attributes; mkfifo attributes'),
+    "pipe-for-alternates": Act('mkfifo "$REPO/.git/objects/info/alternates"', told="alternates was a pipe"),
     "link-for-packed-refs": Act('cd "$REPO/.git"; ln -s "$BESIDE/precious" packed-refs'),
     "git-file-leads-elsewhere": Act(
         'rm .git; echo "gitdir: $BESIDE/other/.git" >.git', modes=(WORKTREE, PARALLEL)
