@@ -46,6 +46,19 @@ def test_outside_a_git_repository(project: Project, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("content", ["", "\0" * 21, "nonsense\n"], ids=["empty", "zeros", "nonsense"])
+def test_a_head_that_a_power_cut_left_empty_is_named(project: Project, content: str) -> None:
+    project.prompt("one", "true")
+    head = project.root / ".git/HEAD"
+    whole = head.read_text()
+    head.write_text(content)
+    hint = "hint: .git/HEAD names no branch and no commit: `echo 'ref: refs/heads/BRANCH' >.git/HEAD` puts it back"
+    for args in (("grind",), ("grind", "--resume"), ("repair", "x")):
+        assert hint in project.pitboss(*args).err
+    head.write_text(whole)
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+
+
 def test_in_a_repository_without_a_commit(project: Project, tmp_path: Path) -> None:
     folder = tmp_path / "unborn"
     shutil.copytree(project.root / ".pitboss", folder / ".pitboss")

@@ -10,6 +10,7 @@ import msgspec
 
 from pitboss.errors import CONFIG_UNUSABLE, StartError
 from pitboss.git.errors import GitError, NotARepository, last_line
+from pitboss.git.small_files import content_of, is_head
 from pitboss.process import NOT_STARTED
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ WHERE = (*_ASK, *HOOKS, _ABSOLUTE, *_PLACES)
 
 OLDEST_GIT = (2, 38)
 
+HEAD_UNUSABLE = (
+    ".git/HEAD names no branch and no commit: `echo 'ref: refs/heads/BRANCH' >.git/HEAD` puts it back"
+)
 FROM_BARE = "this repository has no working tree: go to a clone of it that has one"
 
 
@@ -67,6 +71,9 @@ def refuse_unless_found(answer: Captured, path: Path, purpose: str) -> None:
 
 
 def _way_out(path: Path) -> str:
+    head = path / ".git" / "HEAD"
+    if head.is_file() and not is_head(content_of(head)):
+        return HEAD_UNUSABLE
     if os.path.lexists(path / ".git"):
         return CONFIG_UNUSABLE
     if is_bare(path):
