@@ -76,7 +76,6 @@ IN_GITS_HANDS = {
     "landing/shared_refs.py",
     "store/opening.py",
     "landing/rescuer.py",
-    "landing/rescue_refs.py",
     "landing/slot.py",
     "landing/slot_settings.py",
     "landing/stand_in.py",
