@@ -81,13 +81,18 @@ def test_a_conflict_in_thousands_of_paths_is_a_record_like_any_other(tmp_path: P
     assert again["retry_of"] == conflict["seq"]
 
 
+def _worktree(branch: str) -> str:
+    """Make the worktree `wt`. Git fails, now and then, where two are made at once."""
+    return f"for _ in 1 2 3 4 5 6 7 8 9; do git worktree add -q -B {branch} wt && break; rm -rf wt; sleep 0.1; done"
+
+
 def test_worktrees_and_repositories_that_an_agent_makes_in_its_working_copy_are_kept(tmp_path: Path) -> None:
     inner = "git init -q inner; cd inner; git config user.name a; git config user.email a@local"
     versions = "echo V1 > p; git add p; git commit -qm one; echo V2 > p; git commit -qam two"
     project = stage(
         tmp_path,
-        "git worktree add -q -b feat wt; echo PRECIOUS > wt/precious.txt; echo a > a.txt",
-        "git worktree add -q -b other wt; echo DEAR > wt/dear.txt; exit 1",
+        f"{_worktree('feat')}; echo PRECIOUS > wt/precious.txt; echo a > a.txt",
+        f"{_worktree('other')}; echo DEAR > wt/dear.txt; exit 1",
         f"({inner}; {versions}); echo c > c.txt",
     )
     done = project.pitboss("grind")
