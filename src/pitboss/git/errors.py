@@ -44,7 +44,7 @@ _CANNOT_CONVERT = lazy_pattern(
 )
 _SENSELESS_ATTRIBUTE = "no valid working-tree-encodings"
 _IN_THE_WAY = lazy_pattern(r"'([^']+)' exists; cannot create")
-_REFUSED_PATH = lazy_pattern(r"^error: (invalid path '.+')$", re.MULTILINE)
+_REFUSED_PATH = lazy_pattern(r"^error: invalid path '(.+)'$", re.MULTILINE)
 _FILTER = lazy_pattern(r"(?:clean|smudge) filter '([^']+)' failed")
 
 
@@ -109,7 +109,7 @@ class GitError(StorageError):
     @property
     def refuses_path(self) -> bool:
         """Whether there is a file whose name git takes into no commit, such as `.GIT/config`."""
-        return _REFUSED_PATH.search(self.stderr) is not None
+        return bool(refused_paths(self.stderr))
 
     @property
     def senseless_attribute(self) -> bool:
@@ -176,10 +176,15 @@ def _kind(said: str) -> Kind:
     return Kind.RACE if _LOCKED.search(said) else Kind.OTHER
 
 
+def refused_paths(stderr: str) -> list[str]:
+    """The paths that git, as it says, takes into no commit."""
+    return _REFUSED_PATH.findall(stderr)
+
+
 def _cause(stderr: str) -> str:
     """The line that gives the cause: of a full disk, of a refused path, else the last before git's advice."""
-    if (refused := _REFUSED_PATH.search(stderr)) and not tells_full_disk(stderr):
-        return refused[1]
+    if (refused := refused_paths(stderr)) and not tells_full_disk(stderr):
+        return f"invalid path '{refused[0]}'"
     full = (line.strip() for line in stderr.splitlines() if tells_full_disk(line))
     said, _, advice = stderr.partition(_UNREACHABLE)
     return next(full, "") or last_line(said if advice.endswith(_ADVICE_ENDS) else stderr)

@@ -19,7 +19,7 @@ from pitboss.git.environment import (
     pinned,
 )
 from pitboss.git.errors import GitError, all_said, met_half_made_worktree
-from pitboss.git.small_files import read_file
+from pitboss.git.small_files import text_of
 from pitboss.git.status import TreeStatus, parse_status, status_call
 from pitboss.git.whereabouts import ASK_FOR, WHERE, is_inside, places_in, refuse_unless_found
 from pitboss.process import Command, Leash, begin_capture, capture, transfer
@@ -349,10 +349,7 @@ class Repo:
 
     def on_branch(self) -> str | None:
         """The full name of the branch that HEAD is on; None if it is on none."""
-        try:
-            said = os.fsdecode(read_file(self.inside("HEAD"))[0])
-        except OSError:
-            said = ""
+        said = text_of(self.inside("HEAD"))
         # If refs are stored elsewhere, or HEAD is a link, the file does not tell.
         if said.startswith(_ON_BRANCH) and not said.startswith(_ELSEWHERE):
             return said.removeprefix(_ON_BRANCH).rstrip("\n")
@@ -360,10 +357,8 @@ class Repo:
 
     def is_at(self, ref: str, commit: str) -> bool:
         """Whether a ref, given in full, is at a commit; reads the ref's own file, if any, instead of calling git."""
-        try:
-            return read_file(self.common_dir / ref)[0].decode().rstrip("\n") == commit
-        except (OSError, UnicodeDecodeError):
-            return self.commit_id(ref) == commit
+        said = text_of(self.common_dir / ref)
+        return (said.rstrip("\n") if said else self.commit_id(ref)) == commit
 
     def drop_broken_ref(self, ref: str) -> bool:
         """Delete the file of a ref that names no commit: git would neither read nor overwrite it."""

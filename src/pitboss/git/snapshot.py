@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pitboss.git import raw
 from pitboss.git.access import with_access
-from pitboss.git.errors import GitError
+from pitboss.git.errors import GitError, refused_paths
 from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS, WITHOUT_PITBOSS
 from pitboss.store.paths import PITBOSS_FOLDER
@@ -103,7 +102,7 @@ def refused(repo: Repo) -> list[str]:
         done = repo.run(*_ADD, *here, env={"GIT_INDEX_FILE": str(index)}, ok=(0, 1))
     finally:
         index.unlink(missing_ok=True)
-    return re.findall(r"^error: invalid path '(.+)'$", os.fsdecode(done.stderr), re.MULTILINE)
+    return refused_paths(os.fsdecode(done.stderr))
 
 
 def _stage_named(repo: Repo, paths: Iterable[str]) -> bool:

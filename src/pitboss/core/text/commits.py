@@ -65,23 +65,19 @@ def picked_message(message: str, *, run_id: str, seq: int, prompt: str) -> str:
 def squash_message(run_id: str, sessions: Sequence[SessionRecord]) -> str:
     """Message of the one commit that lands several sessions: a line and a trailer for each (SPEC 11)."""
     seqs = "".join(f"\nPitboss-Session: {session.seq}" for session in sessions)
-    subject = f"[pitboss/grind] {_sessions(len(sessions))} of run {run_id}"
+    subject = f"[pitboss/grind] {counted(len(sessions), 'session')} of run {run_id}"
     return _finished(f"{subject}\n\n{_list(sessions)}", f"Pitboss-Run: {run_id}{seqs}")
 
 
 def merge_message(run_id: str, branch: str, sessions: Sequence[SessionRecord]) -> str:
     """Message of the commit that merges the branch of a run; the sessions' own commits have the trailers (SPEC 11)."""
     subject = f"Merge branch '{branch}'"
-    text = _quoted(f"{subject}\n\n{_sessions(len(sessions))} of run {run_id}:\n\n{_list(sessions)}")
+    text = _quoted(f"{subject}\n\n{counted(len(sessions), 'session')} of run {run_id}:\n\n{_list(sessions)}")
     return f"{text}\n"
 
 
 def _trailers(run_id: str, seq: int, prompt: str) -> str:
     return f"Pitboss-Run: {run_id}\nPitboss-Session: {seq}\nPitboss-Prompt: {one_line(prompt)}"
-
-
-def _sessions(count: int) -> str:
-    return counted(count, "session")
 
 
 def _list(sessions: Sequence[SessionRecord]) -> str:
