@@ -155,6 +155,11 @@ def met_half_made_worktree(stderr: bytes) -> bool:
     return _HALF_MADE.search(stderr) is not None
 
 
+def found_no_repository(stderr: bytes) -> bool:
+    """Whether git failed because there was no repository where it looked, whatever it was asked."""
+    return _NO_REPOSITORY.encode() in stderr
+
+
 def tells_full_disk(said: str) -> bool:
     """Whether the output of git or a user's hook reports a full disk."""
     return any(words in said for words in _NO_SPACE)

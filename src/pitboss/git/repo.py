@@ -18,7 +18,7 @@ from pitboss.git.environment import (
     of_the_user,
     pinned,
 )
-from pitboss.git.errors import GitError, all_said, met_half_made_worktree
+from pitboss.git.errors import GitError, all_said, found_no_repository, met_half_made_worktree
 from pitboss.git.small_files import text_of
 from pitboss.git.status import TreeStatus, parse_status, status_call
 from pitboss.git.whereabouts import ASK_FOR, WHERE, is_inside, places_in, refuse_unless_found
@@ -213,7 +213,10 @@ class Repo:
         ok: tuple[int, ...] = (0,),
         timeout_s: float = GIT_SECONDS,
     ) -> Captured:
-        """Run git at the root and return all its output; raises GitError unless its exit code is in `ok`."""
+        """Run git at the root and return all its output; raises GitError unless its exit code is in `ok`.
+
+        A git that found no repository has not answered, whatever its exit code.
+        """
         argv = ("git", *args)
         whole = {**self.pinned, **(env or {})}
         for _ in range(_TRIES):
@@ -222,7 +225,7 @@ class Repo:
             if done.code == 0 or not met_half_made_worktree(done.stderr):
                 break
             time.sleep(_TRY_AGAIN_S)
-        if done.cut_short or done.code not in ok:
+        if done.cut_short or done.code not in ok or (done.code and found_no_repository(done.stderr)):
             raise GitError(argv, all_said(done, timeout_s), code=done.code)
         return done
 

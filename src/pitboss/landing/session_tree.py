@@ -26,6 +26,7 @@ from pitboss.landing import rescue_refs
 from pitboss.landing.landed import is_own
 from pitboss.landing.refs import SESSION_BRANCH, lock_scope
 from pitboss.landing.rescuer import BESIDE, DROPPED, HIDDEN, STASHED, Effort, Rescuer
+from pitboss.landing.tree_looks import TreeLooks
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
@@ -69,11 +70,10 @@ class SessionTree:
         self._reflog = Reflog(repo, branch, private=SESSION_BRANCH)
         self._stashes = Stashes(repo, branch, private=SESSION_BRANCH)
         self._index_backup = IndexBackup(repo)
-        self._glances = glances
-        self._only_edits = False
-        """Whether the latest look found tracked files edited, and nothing else."""
+        self._looks = TreeLooks(
+            repo, branch, index_backup=self._index_backup, committer=self._committer, glances=glances
+        )
         self._begun: int | None = None
-        self._looking: Callable[[], TreeStatus] | None = None
         self.stat: DiffStat | None = None
         """How much the session changed, according to `git commit`; None if its agent or a hook committed part of it."""
         self.may_add = True
@@ -94,35 +94,11 @@ class SessionTree:
 
         Raises GitError.
         """
-        self.stop_looking()
-        attributes.remove_pipes(self._repo)
-        if self._index_backup.is_sound(session.base_commit):
-            self._index_backup.unmark(session.base_commit)
-            self._begin_look(session.base_commit)
-
-    def _begin_look(self, base: str) -> None:
-        if self._glances is None:
-            from pitboss.git.glance import Glances  # not needed until an agent ends
-
-            self._glances = Glances(self._repo)
-        # Sessions in a tree often make the same kind of change. If this one did not, nothing is committed.
-        expected = self._only_edits
-        if expected:
-            self._committer.begin()
-        rules = self._rescuer.rules()
-        status = self._glances.look(self._branch, base, rules)
-        anew = self._index_backup.was_written()
-        self._looking = self._glances.let_git_look(rules, anew=anew) if status is None else lambda: status
-        self._only_edits = status is not None and status.only_edits
-        if self._only_edits and not expected:
-            self._committer.begin()
+        self._looks.begin(session.base_commit, self._rescuer.rules)
 
     def stop_looking(self) -> None:
         """End what `look_ahead` began, if it will not be used."""
-        self._committer.drop()
-        if self._looking is not None:
-            looked, self._looking = self._looking, None
-            looked()
+        self._looks.stop()
 
     def land(self, session: Assignment, message: str) -> Landing:
         """Put the session's work on the run branch; what cannot go there is rescued (SPEC 6).
@@ -186,29 +162,16 @@ class SessionTree:
         elif not put_head_back(self._repo, self._branch, session.base_commit):
             raise error
 
-    def _look(self, session: Assignment) -> TreeStatus:
-        """The tree's status. A broken index would make files look new, and ignored ones deleted."""
-        looked, self._looking = self._looking, None
-        if looked is None:
-            attributes.remove_pipes(self._repo)
-            if not self._index_backup.is_sound(session.base_commit):
-                self._index_backup.restore(session.base_commit)
-            self._index_backup.unmark(session.base_commit)
-        status = self._repo.status(anew=self._index_backup.was_written()) if looked is None else looked()
-        if status.unborn and self._repo.drop_broken_ref(f"refs/heads/{self._branch}"):
-            status = self._repo.status()
-        return status
-
     def _land(self, session: Assignment, message: str, *, again: bool) -> Landing:
-        status = self._look(session)
-        if not self._only_edits:
+        status = self._looks.look(session.base_commit, self._repo)
+        if not self._looks.only_edits:
             self._committer.drop()
         if not again and self._is_untouched(session, status):
             return Landing()
         effort = self._rescuer.effort(session, status, again=again)
         if stopped := [why for why in effort.whys if why not in BESIDE]:
             return self._continue(effort, stopped[0] or None)
-        if status.unborn or status.branch != self._branch:
+        if self._looks.has_moved(status):
             where = status.branch or "a detached HEAD"
             return self._set_aside(effort, self._landable(session), Reason.HEAD_MOVED.because(where))
         if not self._repo.is_ancestor(session.base_commit, status.head):
@@ -220,7 +183,7 @@ class SessionTree:
 
     def _rescue(self, session: Assignment, *, again: bool) -> Landing:
         self._committer.drop()
-        status = self._look(session)
+        status = self._looks.look(session.base_commit, self._repo)
         status = status if status.exact else self._repo.status()
         if not again and self._is_untouched(session, status):
             return Landing()

@@ -20,6 +20,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
 from pitboss.git.linked_worktree import link_worktree
 from pitboss.git.locks import remove_locks_of
+from pitboss.git.presence import expect_there
 from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.small_files import content_of, is_head, text_of
@@ -134,13 +135,19 @@ class Slot:
         return self._glances
 
     def opened(self) -> Repo | None:
-        """The working copy as a repository, its `.git` file repaired if need be; None if it is unusable."""
+        """The working copy as a repository, its `.git` file repaired if need be; None if it is unusable.
+
+        Raises GitError if git's folder is away: a session's agent may just be moving it.
+        """
         if not is_folder(self.path):
             return None
         link = self.path / ".git"
         said = text_of(link)
         git_dir = self._registered_at(link, said)
-        if git_dir is None or not _is_sound(git_dir, self._repo.common_dir):
+        if git_dir is None:
+            expect_there(self._repo)
+            git_dir = self._registered_at(link, said)
+        if git_dir is None:
             return None
         if said != (right := f"{_GITDIR}{git_dir}\n"):
             if link.is_dir() and not link.is_symlink():
@@ -152,16 +159,16 @@ class Slot:
         return self._as_repo
 
     def _registered_at(self, link: Path, said: str) -> Path | None:
-        """Git's administrative folder for this working copy, whose `.git` file, at `link`, has said where."""
+        """Git's folder for this working copy, whose `.git` file, at `link`, has said where; None if unusable."""
         here = str(link)
         named = Path(said.removeprefix(_GITDIR).rstrip("\n"))
         folder = self._repo.common_dir / "worktrees"
         if named.parent == folder and text_of(named / "gitdir").rstrip("\n") == here:
-            return named
-        known = folder.iterdir() if folder.is_dir() else ()
-        return next(
-            (place for place in sorted(known) if text_of(place / "gitdir").rstrip("\n") == here), None
-        )
+            place: Path | None = named
+        else:
+            known = sorted(folder.iterdir()) if folder.is_dir() else ()
+            place = next((each for each in known if text_of(each / "gitdir").rstrip("\n") == here), None)
+        return place if place is not None and _is_sound(place, self._repo.common_dir) else None
 
     # Making
 
