@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from pitboss.core.quota import Quota
-from pitboss.core.sandbox.fence import Fence
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pitboss.core.sandbox.fence import Fence  # noqa: TC004 - requests stay in their process: nothing encodes them
     from pitboss.core.stops import StopRequest
 
 
