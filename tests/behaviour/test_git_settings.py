@@ -115,3 +115,23 @@ def test_a_start_that_git_refuses_is_no_run(tmp_path: Path) -> None:
         "error: cannot start the run: git update-ref failed: fatal: ref updates aborted by hook"
     )
     assert not (project.root / ".pitboss/grind/runs").exists()
+
+
+@pytest.mark.parametrize("end", ["", "exit 1"], ids=["lands", "is rescued"])
+@pytest.mark.parametrize("parallel", ["1", "2"], ids=["in place", "side by side"])
+def test_a_sparse_checkout_that_a_session_made_deletes_nothing(
+    tmp_path: Path, parallel: str, end: str
+) -> None:
+    project = Project.create(tmp_path / "repo")
+    project.write("one/a.txt", "a\n")
+    project.write("two/b.txt", "b\n")
+    project.commit("More")
+    narrow = f"git sparse-checkout set one; echo work >>one/a.txt; {end}"
+    project.prompt("alpha", narrow, max_runs=1, parallel_safe=True)
+    project.prompt("beta", "cat two/b.txt", max_runs=1, every=2, parallel_safe=True)
+    assert project.pitboss("grind", "--max-parallel", parallel).code in (0, 1)
+    run = the_run(project)
+    assert verdict(run.record("beta"))[0] == "ok"
+    (kept,) = run.record("alpha").get("rescue") or [run.branch]
+    assert project.git("diff", "--name-status", "main", kept) == "M\tone/a.txt\n"
+    assert (project.root / "two/b.txt").read_text() == "b\n"

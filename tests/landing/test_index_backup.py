@@ -271,3 +271,38 @@ def test_what_a_session_has_git_overlook_lands_and_what_its_user_does_stays(
     assert world.changed(landing.commit) == ["M\tin/i"]
     assert world.flags() == flags
     assert sh(world.root, "cat skipped assumed") == "private\nprivate"
+
+
+NARROWED = {
+    "by folders": "git sparse-checkout set in",
+    "by patterns": "git sparse-checkout set --no-cone /in/ '!/kept.log'",
+    "in few entries": "git sparse-checkout set --sparse-index in",
+}
+AS_BEFORE = "git config --unset extensions.worktreeConfig"
+"""What puts git's settings back after a session does to these."""
+
+
+@pytest.mark.parametrize("another", [False, True], ids=["same process", "another process"])
+@pytest.mark.parametrize("narrow", NARROWED.values(), ids=NARROWED)
+def test_what_a_sessions_sparse_checkout_put_away_is_not_deleted(
+    tmp_path: Path, narrow: str, another: bool
+) -> None:
+    world = World(tmp_path / "repo", "git commit -qm first")
+    flags = world.flags()
+    sh(world.root, f"{narrow}; echo work >in/i; test ! -e out/o; {AS_BEFORE}")
+    tree = world.open() if another else world.tree
+    landing = tree.land(world.session, "work\n")
+    assert world.changed(landing.commit or "") == ["M\tin/i"]
+    assert world.flags() == flags
+    assert sh(world.root, "cat out/o kept.log; git status --porcelain") == "o\nlog"
+
+
+@pytest.mark.parametrize(
+    "instead", ["echo new >out", "ln -s /dev/null out", "mkdir -p out/o; echo new >out/o/n"]
+)
+def test_what_a_session_made_in_the_place_of_a_file_put_away_stays(tmp_path: Path, instead: str) -> None:
+    world = World(tmp_path / "repo", "git commit -qm first")
+    sh(world.root, f"git sparse-checkout set in; {instead}; {AS_BEFORE}")
+    landing = world.tree.land(world.session, "work\n")
+    assert "D\tout/o" in world.changed(landing.commit or "")
+    assert sh(world.root, "git status --porcelain") == ""

@@ -11,7 +11,7 @@ from pitboss.git.index import read_index
 from pitboss.git.small_files import read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pitboss.git.repo import Repo
@@ -77,7 +77,8 @@ class IndexBackup:
     def unmark(self, commit: str) -> None:
         """Have git look again at files that it was told to overlook since the index was saved. Raises GitError.
 
-        Marks that were there before are the user's. Sparse checkouts need theirs. `commit` is as for `is_sound`.
+        Marks that were there before are the user's. Sparse checkouts need theirs. Files that git put away with a mark,
+        for a sparse checkout that is none any more, come back: nobody has deleted them. `commit` is as for `is_sound`.
         """
         if not self.was_written() or not self._copy.exists():
             return
@@ -90,6 +91,15 @@ class IndexBackup:
         for mark in ("assume-unchanged",) if sparse else _MARKS:
             if paths := [path + b"\0" for found, path in marks if found == mark]:
                 self._repo.git("update-index", f"--no-{mark}", "-z", "--stdin", stdin=b"".join(paths))
+                if mark == "skip-worktree":
+                    self._bring_back(paths)
+
+    def _bring_back(self, paths: Iterable[bytes]) -> None:
+        """Write files again that are not there, where nothing else is in their place."""
+        root = os.fsencode(self._repo.root)
+        gone = [path for path in paths if _is_free(root, path[:-1])]
+        if gone:
+            self._repo.git("checkout-index", "--quiet", "-u", "-z", "--stdin", stdin=b"".join(gone))
 
     def _marks(self, env: Mapping[str, str]) -> set[tuple[str, bytes]]:
         """Marks and the paths that have them; see `git ls-files -v`."""
@@ -140,6 +150,16 @@ def _identity(path: Path) -> tuple[int, ...]:
     """Values that differ once a program has written the file."""
     found = os.lstat(path)
     return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _is_free(root: bytes, path: bytes) -> bool:
+    """Whether nothing has this name, and what there is above it are folders."""
+    place = os.path.join(root, path)  # noqa: PTH118 - may be many
+    if os.path.lexists(place):
+        return False
+    while not os.path.lexists(place):
+        place = os.path.dirname(place)  # noqa: PTH120
+    return os.path.isdir(place) and not os.path.islink(place)  # noqa: PTH112, PTH114
 
 
 def _is_whole(index: Path, commit: str) -> bool:
