@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.cli.shared.desk import RepositoryDesk
+from pitboss.store.log import iter_records
 from tests.behaviour.test_cli_observers import documented
 from tests.support.cli import Project, finish, wait_until
-from tests.support.runs import Gate, grinding
+from tests.support.runs import Gate, grinding, the_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -248,6 +250,45 @@ def test_nothing_is_applied_to_the_tree_that_a_live_run_works_in(tmp_path: Path)
         assert live.ended().code == 3
 
     assert project.pitboss("rescue", "apply", name).code == 0
+
+
+INSIDE = {
+    "commits in a submodule": "cd lib; echo inner >>f; git commit -qam inner; git reset -q --hard",
+    "edits in a submodule": "echo inner >>lib/f",
+    "a repository of its own": "git init -q own; cd own; echo inner >f; git add -A; git commit -qm inner",
+}
+
+
+@pytest.mark.parametrize("script", INSIDE.values(), ids=INSIDE)
+def test_work_of_a_repository_inside_is_shown_and_not_brought_to_the_top(tmp_path: Path, script: str) -> None:
+    project = Project.create(tmp_path / "project")
+    for name in ("GIT_AUTHOR", "GIT_COMMITTER"):
+        project.env |= {f"{name}_NAME": "a", f"{name}_EMAIL": "a@local"}
+    lib = Project.create(tmp_path / "lib")
+    lib.write("f", "f\n")
+    lib.git("checkout", "-q", "--orphan", "lib")  # its first commit may be that of the project, to the second
+    lib.commit("Lib")
+    project.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(lib.root), "lib")
+    project.commit("Submodule")
+    project.prompt("fail", f"({script})\nexit 3", max_runs=1)
+    assert project.pitboss("grind").code == 1
+    run = the_run(project)
+    *_, kept = run.record("fail")["rescue"]
+
+    assert "+inner" in project.pitboss("show", "1", "--diff").out
+    desk = RepositoryDesk(project.root)
+    record = next(iter_records(run.folder / "sessions.jsonl"))
+    for changes in (desk.changes(record, None), desk.rescued_changes(kept)):
+        assert any("+inner" in change.lines for change in changes.files), changes
+
+    done = project.pitboss("rescue", "apply", kept)
+    assert done.code == 1
+    assert "is the work of a repository or submodule inside this tree" in done.err
+    assert project.git("status", "--porcelain") == ""
+    command = re.search("`(git fetch [^`]*)`", done.err)
+    assert command is not None
+    lib.git(*command[1].split()[1:])
+    assert "inner\n" in lib.git("show", "FETCH_HEAD:f")
 
 
 def test_an_unknown_ref_is_an_error(project: Project) -> None:

@@ -132,13 +132,14 @@ def _nothing_kept(paths: RunPaths, seq: int, view: str) -> CommandError:
 def _print_diff(
     repo_root: Path, paths: RunPaths, record: SessionRecord, landed: str | None, *, raw: bool
 ) -> None:
+    from pitboss.git.merge import span
     from pitboss.git.repo import Repo
 
     repo = Repo.discover(repo_root, purpose="showing a diff")
     base = landed or _base_commit(repo_root, paths.run_id)
     tips = (record.commit,) if record.commit else record.rescue
     for tip in tips:
-        since = f"{base or f'{tip}^'}...{tip}"
+        since = span(repo, base or f"{tip}^", tip)
         write_diff(repo.git("diff", *_PLAIN, "--end-of-options", since, "--"), raw=raw)
     if not tips:
         note(f"session {record.seq} left no work behind")

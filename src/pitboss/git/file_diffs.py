@@ -31,7 +31,7 @@ class FileDiff(NamedTuple):
 
 
 def file_diffs(repo: Repo, span: str, *, most_lines: int, most_of_a_file: int) -> Iterator[FileDiff]:
-    """What changed in `span` (as git takes it: `A...B`), by path; of very many lines only some files'.
+    """What changed in `span` (as git takes it: `A..B`), by path; of very many lines only some files'.
 
     A file is shown if it has no more than `most_of_a_file` changed lines, and those before it leave room for it in
     `most_lines`. Raises GitError.

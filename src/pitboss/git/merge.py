@@ -29,6 +29,24 @@ def merge_trees(repo: Repo, ours: str, theirs: str) -> Merged:
     return Merged(tree=tree, conflicts=_until_blank(paths) if done.code == 1 else ())
 
 
+def fork_point(repo: Repo, onto: str, tip: str) -> str | None:
+    """The commit that both have in common; None if there is none, or no `onto`."""
+    return repo.run("merge-base", onto, tip, ok=(0, 1, 128)).stdout.decode().strip() or None
+
+
+def span(repo: Repo, onto: str, tip: str) -> str:
+    """What `git diff` takes for the changes of `tip` since it left `onto`; all of it, if they have nothing in common.
+
+    So it is with the history of a repository that was inside the tree.
+    """
+    return f"{fork_point(repo, onto, tip) or no_files(repo)}..{tip}"
+
+
+def no_files(repo: Repo) -> str:
+    """The empty tree, in the repository's kind of hash."""
+    return repo.line("hash-object", "-t", "tree", "/dev/null")
+
+
 def changed_paths(repo: Repo, older: str, newer: str, *, only: str = "") -> frozenset[str]:
     """Paths that differ between two commits or trees; `only` those of one kind, as letters for --diff-filter."""
     kind = (f"--diff-filter={only}",) if only else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ import msgspec
 from pitboss.errors import CommandError, StartError, StorageError
 from pitboss.git.errors import GitError
 from pitboss.git.locks import LockScope, remove_stale_locks
-from pitboss.git.merge import changed_paths, merge_trees
+from pitboss.git.merge import changed_paths, fork_point, merge_trees, no_files
 from pitboss.git.switch import Switch
 from pitboss.landing.refs import RUN_BRANCHES, run_branch
 from pitboss.landing.rescue_refs import list_rescued, why_kept
@@ -83,10 +84,10 @@ def show(repo: Repo, rescued: Rescued) -> bytes:
     They begin where they left the run's branch: what other sessions landed before is not theirs. If that branch is
     gone, or holds them all, they begin where they left HEAD.
     """
-    base = _fork_point(repo, f"refs/heads/{run_branch(rescued.run_id)}", rescued.oid)
+    base = fork_point(repo, f"refs/heads/{run_branch(rescued.run_id)}", rescued.oid)
     if base is None or base == rescued.oid:
-        base = _fork_point(repo, "HEAD", rescued.oid)
-    base = base or repo.line("hash-object", "-t", "tree", "/dev/null")
+        base = fork_point(repo, "HEAD", rescued.oid)
+    base = base or no_files(repo)
     log = repo.git(*_LOG, f"{base}..{rescued.oid}", "--")
     diff = repo.git(*_DIFF, base, rescued.oid, "--")
     return log + b"\n" + diff
@@ -96,10 +97,11 @@ def apply(repo: Repo, rescued: Rescued) -> Applied:
     """Bring a ref's changes into the current, clean tree, uncommitted, by three-way merge (SPEC 8).
 
     All or nothing: on conflict the conflicting paths are returned and the tree is as it was. What a killed one left is
-    taken back first. From then on the ref counts as applied. Raises CommandError when the tree is not clean,
-    or a run works in it.
+    taken back first. From then on the ref counts as applied. Raises CommandError when the tree is not clean, a run
+    works in it, or the work is that of a repository inside.
     """
     _refuse_beside_a_run(repo)
+    _refuse_of_another_repository(repo, rescued)
     switch = Switch(repo, repo.inside(_HALF_APPLIED))
     _take_back(repo, switch)
     status = repo.status()
@@ -182,6 +184,19 @@ def _refuse_beside_a_run(repo: Repo) -> None:
         )
 
 
+def _refuse_of_another_repository(repo: Repo, rescued: Rescued) -> None:
+    """Refuse what a repository inside held: its files would be brought to the top of this tree."""
+    from pitboss.landing.rescuer import HISTORY, INSIDE
+
+    if why_kept(repo, rescued.ref) in (HISTORY, INSIDE) and fork_point(repo, "HEAD", rescued.oid) is None:
+        where, ref = shlex.quote(str(repo.root)), rescued.ref
+        raise CommandError(
+            f"{rescued.short_name} is the work of a repository or submodule inside this tree",
+            hint=f"`git fetch {where} {ref}` in that repository brings it there as FETCH_HEAD; "
+            f"`git worktree add --detach DIR {ref}` puts its files into a folder of their own",
+        )
+
+
 def _refuse_overwriting(repo: Repo, rescued: Rescued, tree: str) -> None:
     """Refuse to overwrite ignored files, as git itself would."""
     for path in changed_paths(repo, "HEAD", tree, only="A"):
@@ -189,8 +204,3 @@ def _refuse_overwriting(repo: Repo, rescued: Rescued, tree: str) -> None:
             raise CommandError(
                 f"cannot apply {rescued.short_name}: {path} would be overwritten", hint="move it away first"
             )
-
-
-def _fork_point(repo: Repo, onto: str, tip: str) -> str | None:
-    """The commit that both have in common; None if there is none, or no `onto`."""
-    return repo.run("merge-base", onto, tip, ok=(0, 1, 128)).stdout.decode().strip() or None

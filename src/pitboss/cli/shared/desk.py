@@ -44,7 +44,7 @@ class RepositoryDesk:
         tips = (record.commit,) if record.commit else record.rescue
         try:
             base = landed_before or self._base_commit(record.run_id)
-            files = tuple(file for tip in tips for file in self._diff(f"{base or f'{tip}^'}...{tip}"))
+            files = tuple(file for tip in tips for file in self._diff(base or f"{tip}^", tip))
         except PitbossError as error:
             return Changes(note=_failed(error))
         if record.commit and record.rescue:
@@ -57,7 +57,7 @@ class RepositoryDesk:
         """See `Desk.rescued_changes`."""
         try:
             found = rescued_work.find(self._repo, ref)
-            return Changes(files=tuple(self._diff(f"HEAD...{found.oid}")))
+            return Changes(files=tuple(self._diff("HEAD", found.oid)))
         except PitbossError as error:
             return Changes(note=_failed(error))
 
@@ -178,10 +178,12 @@ class RepositoryDesk:
         state = find_run(self._root, run_id).state
         return state.base_commit if state else None
 
-    def _diff(self, span: str) -> Iterator[FileChange]:
+    def _diff(self, onto: str, tip: str) -> Iterator[FileChange]:
         from pitboss.git.file_diffs import file_diffs
+        from pitboss.git.merge import span
 
-        for diff in file_diffs(self._repo, span, most_lines=MOST_LINES, most_of_a_file=MOST_OF_A_FILE):
+        since = span(self._repo, onto, tip)
+        for diff in file_diffs(self._repo, since, most_lines=MOST_LINES, most_of_a_file=MOST_OF_A_FILE):
             text = visible((diff.patch or b"").decode(errors="backslashreplace")).removesuffix("\n")
             yield FileChange(
                 path=visible(path_in_words(diff.paths[-1])),
