@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
 
 import pytest
 
 from tests.support.cli import Project
 from tests.support.cluster import cluster_beside
 from tests.support.runs import configure, the_run
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 HOOK = """#!/bin/sh
 [ ! -e forbidden.txt ] || { echo "no forbidden files"; exit 1; }
@@ -146,3 +144,31 @@ def test_a_session_that_meets_a_damaged_clone_is_tried_elsewhere_and_the_worker_
         assert again.code == 0
         assert len(list((tmp_path / "cluster/one/damaged").iterdir())) == 1
         one.terminate()
+
+
+SPOILED = {
+    "refs": "echo garbage > $(git rev-parse --git-common-dir)/packed-refs",
+    "objects": "rm -r $(git rev-parse --git-common-dir)/objects/??",
+    "name": "git init -q nested; mkdir nested/.GIT; echo x > nested/.GIT/x; echo y > nested/y",
+}
+"""What a session does to a clone, by which git can no longer keep what it did."""
+
+
+@pytest.mark.parametrize("what", SPOILED)
+def test_work_that_git_cannot_keep_in_a_clone_is_put_aside_with_it_and_the_run_goes_on(
+    tmp_path: Path, what: str
+) -> None:
+    project = Project.create(tmp_path / "project")
+    configure(project)
+    text = "echo text > alpha-$PITBOSS_SESSION_SEQ.txt"
+    project.prompt("alpha", f'{text}; [ "$PITBOSS_SESSION_SEQ" != 1 ] || {{ {SPOILED[what]}; }}', max_runs=2)
+    done = project.pitboss("grind", "--workers", "local:1")
+    run = the_run(project)
+    said = re.search(
+        r"session 1: git on worker local-1 could not keep .* its clone is in (\S+) there", done.err
+    )
+    assert said is not None, done.err
+    (kept,) = Path(said[1]).rglob("alpha-1.txt")
+    assert kept.read_text() == "text\n"
+    assert [record["status"] for record in run.records] == ["error", "ok"]
+    assert run.files(run.branch) == {"alpha-2.txt": "text\n"}

@@ -308,9 +308,10 @@ class SlotPlace:
         if self._vacated_at is not None:
             self._settled = self._vacated_at
             return Landing(rescue=self._keep(self._vacated_at, ""))
-        own = self._own_tip()
-        if own is None and self._begun is None:
-            return Landing()  # its working copy was never made
+        own, repo = self._own_tip(), self._slot.opened()
+        is_made = self._begun or own or (repo and repo.on_branch() == f"refs/heads/{self._branch}")
+        if not is_made:
+            return Landing()
         tree = self._tree()
         if tree is not None:
             return tree.rescue(self._session)

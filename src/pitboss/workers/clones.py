@@ -229,23 +229,34 @@ class Clones:
             return name in self._suspected
 
     def _may_be_put_aside(self, name: str) -> bool:
-        is_used = any(known.users for (each, _), known in self._known.items() if each == name)
-        return not is_used and not self._holds(name)
+        return not self._is_used(name) and not self._holds(name)
 
-    def _put_aside(self, name: str) -> None:
+    def _is_used(self, name: str) -> bool:
+        return any(known.users for (each, _), known in self._known.items() if each == name)
+
+    def aside(self, name: str) -> Path:
+        """Where a clone goes that is put aside next."""
+        folder = self._folder.parent / DAMAGED
+        return next(path for nth in count(1) if not (path := folder / f"{name}-{nth}").exists())
+
+    def give_up(self, name: str, aside: Path) -> bool:
+        """Put a clone aside, with the work that waits in it; False while it is in use. Raises OSError."""
+        with self._changed:
+            if not aside.exists():
+                if self._is_used(name):
+                    return False
+                self._put_aside(name, aside)
+        return True
+
+    def _put_aside(self, name: str, aside: Path | None = None) -> None:
         """Make way for a new clone; what is in this one stays on the disk. Raises OSError."""
+        aside = aside or self.aside(name)
         for key in [key for key in self._known if key[0] == name]:
             self._known.pop(key).run.rest()
-        aside = self._folder.parent / DAMAGED
-        aside.mkdir(exist_ok=True)
-        nth = next(nth for nth in count(1) if not (aside / f"{name}-{nth}").exists())
-        (self._folder / name).rename(aside / f"{name}-{nth}")
+        aside.parent.mkdir(exist_ok=True)
+        (self._folder / name).rename(aside)
         self._suspected.discard(name)
-        print(
-            f"git cannot read the clone {name}: it is now {aside / f'{name}-{nth}'}",
-            file=sys.stderr,
-            flush=True,
-        )
+        print(f"git cannot work in the clone {name}: it is now {aside}", file=sys.stderr, flush=True)
 
     def _begun(self, begin: Begin) -> RunHere:
         clone = self._opened(begin.repository, begin.object_format)

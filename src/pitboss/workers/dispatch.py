@@ -205,12 +205,22 @@ class Dispatch:
             left, beside = line.ask(asked, say.Leftovers)
             if not left.is_over:
                 return None
+            if left.aside is not None:
+                self._say_aside(name, what, left.aside)
             with closing(beside):
                 refs = what.take(left.tips, beside) if left.tips else ()
             line.say(say.Delivered())
             return refs
         finally:
             line.hang_up()
+
+    def _say_aside(self, name: str, what: WorkLeft, folder: str) -> None:
+        ours = what.run_id == self.run_id
+        which = "the session" if ours else f"session {what.seq} of {what.run_id}"
+        text = (
+            f"git on worker {name} could not keep what {which} did: its clone is in {folder} there, and stays"
+        )
+        self.monitor.warn(what.seq if ours else None, text)
 
     def _may_come_back(self, name: str) -> bool:
         until = self._back_until.setdefault(name, time.monotonic() + self._patience_s)

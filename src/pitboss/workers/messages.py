@@ -18,7 +18,7 @@ from pitboss.core.user_commands import HookRequest, HookResult, TestCommand, Tes
 from pitboss.typed import from_json
 from pitboss.workers.clone_settings import CloneSettings
 
-VERSION = 4
+VERSION = 5
 """The version of these messages."""
 
 
@@ -146,10 +146,14 @@ class Begun(Message, frozen=True, kw_only=True):
 
 
 class Leftovers(Message, frozen=True, kw_only=True):
-    """What is left of a session, and beside it the commits; `is_over` is false while it is still being ended."""
+    """What is left of a session, and beside it the commits; `is_over` is false while it is still being ended.
+
+    `aside` is the folder on the worker where all of it stays, as git there could not keep it.
+    """
 
     tips: tuple[str, ...] = ()
     is_over: bool = True
+    aside: str | None = None
 
 
 class Ready(Message, frozen=True, kw_only=True):

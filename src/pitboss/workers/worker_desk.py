@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 import traceback
+from collections import Counter
+from pathlib import Path
 from threading import Condition, Lock, Thread, current_thread
 from typing import TYPE_CHECKING
 
@@ -12,8 +14,9 @@ from msgspec.structs import replace
 
 from pitboss.core.leases import Answer, Stage, answer
 from pitboss.core.stops import StopLevel
-from pitboss.errors import PitbossError
-from pitboss.git.packs import pack
+from pitboss.errors import FREE_SPACE, PitbossError, StorageError
+from pitboss.git.errors import Kind, NotARepository, kind
+from pitboss.git.packs import Parcel, pack
 from pitboss.landing.git_trouble import GitFailed
 from pitboss.store.files import write_atomic
 from pitboss.workers import messages as say
@@ -25,7 +28,6 @@ from pitboss.workers.wire import Closed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from pitboss.workers.clones import RunHere
     from pitboss.workers.wire import Wire
@@ -35,6 +37,9 @@ LEAVING_S = 20.0
 """Seconds that all sessions together may take to keep their work when this worker leaves."""
 SLOT_S = 20.0
 """Seconds that a session may take to leave its slot to the next."""
+
+TRIES = 2
+"""How often in a row a process of this worker tries to keep work that git refuses to keep."""
 
 TIDY_S = 3600.0
 """Seconds between two looks for removable files on the disk, while no session is here."""
@@ -60,6 +65,8 @@ class WorkerDesk:
         self._leaving = StopLevel.NONE
         self._gone_by = float("inf")
         self._tidy_at = 0.0
+        self._failures: Counter[str] = Counter()
+        """By the file of an attempt, how often git refused to keep what it did."""
         self._complaints: set[str] = set()
         """What it has said already of what it cannot keep: it tries again every few seconds."""
         self.leaves = False
@@ -106,26 +113,59 @@ class WorkerDesk:
             _complain(f"what earlier runs left is still there: {error}")
 
     def _settle_all(self) -> None:
-        unkept = False
-        for attempt in self._begun.unfinished():
-            if self._is_attended(attempt):
-                continue
-            if attempt.stage is Stage.PARTIAL:
-                with self._lock:
-                    self._left[attempt.file] = attempt
-                continue
-            begin = say.from_runner(attempt.asked)
-            if isinstance(begin, say.Begin):
-                try:
+        unkept: set[str] = set()
+        for attempt, begin in self._waiting():
+            try:
+                if attempt.stage is Stage.PARTIAL:
+                    self._hold(attempt, begin)
+                else:
                     self._settle(attempt, begin)
-                except (GitFailed, PitbossError, OSError) as error:
-                    unkept = True
-                    self._complain_once(
-                        f"what session {attempt.seq} of {attempt.run_id} did cannot be kept yet: {error}"
-                    )
-        self.unkept = unkept
-        if not unkept:
+            except (GitFailed, PitbossError, OSError) as error:
+                unkept.add(begin.repository)
+                self._failures[attempt.file] += not may_pass(error)
+                self._complain_once(
+                    f"what session {attempt.seq} of {attempt.run_id} did cannot be kept yet: {error}"
+                )
+        self.unkept = any(not self._gave_up(each) for each in unkept)
+        if not self.unkept:
             self._complaints.clear()
+
+    def _waiting(self, repository: str | None = None) -> list[tuple[BegunAttempt, say.Begin]]:
+        """The attempts, of a repository or all, of which something is here and to which nobody attends."""
+        asked = [(attempt, say.from_runner(attempt.asked)) for attempt in self._begun.unfinished()]
+        return [
+            (attempt, begin)
+            for attempt, begin in asked
+            if isinstance(begin, say.Begin)
+            and repository in (None, begin.repository)
+            and not self._is_attended(attempt)
+        ]
+
+    def _gave_up(self, repository: str) -> bool:
+        """Put a clone aside, for the user, if git keeps failing there and nothing else can be fetched from it."""
+        waiting = self._waiting(repository)
+        if any(self._failures[attempt.file] < TRIES for attempt, _ in waiting):
+            return False
+        aside = self._clones.aside(repository)
+        try:
+            for (
+                attempt,
+                begin,
+            ) in waiting:  # each note comes first: it says what a killed worker has yet to do
+                noted = replace(attempt, left=(), aside=attempt.aside or str(aside))
+                self._begun.update(noted)
+                self._hold(noted, begin)
+        except (PitbossError, OSError) as error:
+            self._complain_once(f"the clone {repository} cannot be put aside: {error}")
+            return False
+        return True
+
+    def _hold(self, attempt: BegunAttempt, begin: say.Begin) -> None:
+        """Have ready for its run what is left of an attempt. Raises StorageError, OSError."""
+        if attempt.aside is not None and not self._clones.give_up(begin.repository, Path(attempt.aside)):
+            raise StorageError(f"the clone {begin.repository} is still in use")
+        with self._lock:
+            self._left[attempt.file] = attempt
 
     def _complain_once(self, text: str) -> None:
         if text not in self._complaints:
@@ -267,15 +307,7 @@ class WorkerDesk:
 
     def _holds(self, repository: str) -> bool:
         """Whether work of a session that nobody attends to waits in a clone."""
-        for attempt in self._begun.unfinished():
-            begin = say.from_runner(attempt.asked)
-            if (
-                isinstance(begin, say.Begin)
-                and begin.repository == repository
-                and not self._is_attended(attempt)
-            ):
-                return True
-        return False
+        return bool(self._waiting(repository))
 
     def _leave(self, attempt: BegunAttempt, tips: tuple[str, ...], run: RunHere) -> None:
         left = replace(attempt, left=tips) if tips else _over(attempt)
@@ -297,15 +329,26 @@ class WorkerDesk:
         if found.left is None or not isinstance(begin, say.Begin):
             wire.put(say.Leftovers(is_over=False))
             return
-        with self._clones.run(begin) as run:
-            packed = pack(run.repo, found.left, [begin.assignment.base_commit])
-        wire.put(say.Leftovers(tips=found.left), packed)
+        packed = Parcel()
+        if found.left:
+            with self._clones.run(begin) as run:
+                packed = pack(run.repo, found.left, [begin.assignment.base_commit])
+        wire.put(say.Leftovers(tips=found.left, aside=found.aside), packed)
         while (said := wire.take(FIRST_WORD_S)) is None:
             pass  # the runner unpacks them; if it is gone, the wait ends
         if isinstance(said[0], say.Delivered):
             self._begun.update(_over(found, found.left))
             with self._lock:
                 self._left.pop(found.file, None)
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether work that could not be kept for that reason can be once there is room, or nobody holds a lock."""
+    cause = error.__cause__ if isinstance(error, GitFailed) else error
+    if not isinstance(cause, Exception) or isinstance(cause, NotARepository):
+        return False
+    no_room = isinstance(cause, PitbossError) and cause.hint == FREE_SPACE
+    return no_room or kind(cause) in (Kind.FULL_DISK, Kind.RACE)
 
 
 def join_by(deadline: float, threads: Sequence[Thread]) -> None:
