@@ -60,18 +60,17 @@ class Scene:
         self.repo = Repo.discover(self.root)
         branch = RunBranch(self.repo, BRANCH, checked_out=False)
         paths = RunPaths(self.root, RUN)
-        places = GitPlaces(Site(repo=self.repo, branch=branch, paths=paths, worktree=WorktreeSettings()))
-        self.place = places.at(
-            Assignment(
-                seq=1,
-                prompt="alpha",
-                rotation=1,
-                started_at=datetime.now(UTC),
-                base_commit=sh(self.root, "git rev-parse main"),
-                worktree=SLOT,
-                branch=OWN,
-            )
+        self.places = GitPlaces(Site(repo=self.repo, branch=branch, paths=paths, worktree=WorktreeSettings()))
+        self.session = Assignment(
+            seq=1,
+            prompt="alpha",
+            rotation=1,
+            started_at=datetime.now(UTC),
+            base_commit=sh(self.root, "git rev-parse main"),
+            worktree=SLOT,
+            branch=OWN,
         )
+        self.place = self.places.at(self.session)
         self.place.prepare()
         self.tree = paths.working_copy(SLOT)
 
@@ -163,3 +162,30 @@ def test_a_git_that_finds_no_repository_has_not_answered(scene: Scene, ask: Call
     with pytest.raises(GitError):
         ask(scene.repo)
     assert sh(scene.root, "git rev-parse main") == before
+
+
+NO_OBJECTS = ("mv .git/objects away; mkdir .git/objects", "rmdir .git/objects; mv away .git/objects")
+DROP = "git add -A; git -c user.name=u -c user.email=u@l commit -qm made; git reset -q --hard main"
+
+
+@pytest.mark.parametrize("how", [DROP, "git stash -qu; git stash drop -q"], ids=["a commit", "a stash"])
+def test_what_was_made_and_dropped_is_kept_though_objects_were_away_for_a_moment(
+    scene: Scene, how: str
+) -> None:
+    (scene.tree / "b").write_text("new\n")
+    sh(scene.tree, f"git config user.name u; git config user.email u@l; {how}")
+    scene.around_next("--batch-check=%(objecttype)", *NO_OBJECTS)
+    kept = scene.places.at(scene.session).land("work\n").rescue  # as a new process would
+    assert not (scene.bin / "asked").exists()
+    assert "new" in [sh(scene.root, f"git show {ref}:b 2>/dev/null || git show {ref}^3:b") for ref in kept]
+
+
+def test_ignore_rules_that_cannot_be_read_end_the_attempt_and_nothing_else(scene: Scene) -> None:
+    (scene.tree / ".gitignore").write_text("hidden\n")
+    (scene.tree / "hidden").write_text("new\n")
+    scene.around_next("--batch", *NO_OBJECTS)
+    with pytest.raises(GitError, match="unable to read"):
+        scene.place.land("work\n")
+    landing = scene.place.land("work\n")
+    assert scene.landed()[".gitignore"] == "hidden"
+    assert sh(scene.root, f"git show {landing.rescue[0]}:hidden") == "new"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.git.environment import pinned
+from pitboss.git.objects import contents_of
 from pitboss.git.small_files import read_file
 
 if TYPE_CHECKING:
@@ -158,18 +159,12 @@ class CommitRules:
 def _tracked_rules(repo: Repo, commit: str) -> list[tuple[str, bytes]]:
     lines = (line.partition(b"\t") for line in repo.git("ls-tree", "-r", "-z", commit).split(b"\0"))
     rules = [
-        (about.split()[2], os.fsdecode(path))
+        (about.split()[2].decode(), os.fsdecode(path))
         for about, _, path in lines
         if about.startswith(_REGULAR) and path.rpartition(b"/")[2] == RULES.encode()
     ]
-    rest = repo.git("cat-file", "--batch", stdin=b"\n".join(oid for oid, _ in rules)) if rules else b""
-    found = []
-    for _, path in rules:
-        header, _, rest = rest.partition(b"\n")
-        size = int(header.split()[-1])
-        found.append((path, rest[:size]))
-        rest = rest[size + 1 :]
-    return found
+    texts = contents_of(repo, [oid for oid, _ in rules])
+    return [(path, text) for (_, path), text in zip(rules, texts, strict=True)]
 
 
 def _settings(repo: Repo) -> tuple[str, tuple[str, ...]]:

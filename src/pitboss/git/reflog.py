@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.patterns import lazy_pattern
 from pitboss.git.coarse_clock import earliest_second
+from pitboss.git.objects import commits_among
 
 if TYPE_CHECKING:
     import re
@@ -61,15 +62,8 @@ class Reflog:
         """The same for work that began earlier, maybe in another process, on the commit `base`: what git still has."""
         since = earliest_second(started_at)
         entries = [entry for entry in _entries(self._head) if entry.at >= since]
-        return self._readable(_made([*entries[self._start(entries, base) :], *self._stashed(started_at)]))
-
-    def _readable(self, commits: list[str]) -> list[str]:
-        """Those of the commits that git can read: an agent may have had it prune some, or have broken them."""
-        if not commits:
-            return []
-        asked = ("cat-file", "--batch-check=%(objecttype)")
-        kinds = self._repo.git(*asked, stdin="".join(f"{oid}\n" for oid in commits).encode()).split(b"\n")
-        return [oid for oid, kind in zip(commits, kinds, strict=False) if kind == b"commit"]
+        made = _made([*entries[self._start(entries, base) :], *self._stashed(started_at)])
+        return commits_among(self._repo, made)  # an agent may have had git prune some, or have broken them
 
     def _start(self, entries: list[_Entry], base: str) -> int:
         """How many of the entries came before the work began.

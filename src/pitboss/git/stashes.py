@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.patterns import lazy_pattern
 from pitboss.git.coarse_clock import TICK_NS, earliest_ns
+from pitboss.git.objects import commits_among
 
 if TYPE_CHECKING:
     import re
@@ -50,10 +51,9 @@ class Stashes:
         if not self.touched():
             return []
         since_ns = self._since_ns if self._seen is not None else earliest_ns(started_at)
-        objects = "".join(f"{oid}\n" for oid in self._objects(since_ns)).encode()
-        kinds = self._repo.git("cat-file", "--batch-check", stdin=objects) if objects else b""
-        commits = b"".join(line.split()[0] + b"\n" for line in kinds.splitlines() if b" commit " in line)
-        answer = os.fsdecode(self._repo.git(*_FORMAT, stdin=commits)) if commits else ""
+        commits = commits_among(self._repo, list(self._objects(since_ns)))
+        asked = "".join(f"{oid}\n" for oid in commits).encode()
+        answer = os.fsdecode(self._repo.git(*_FORMAT, stdin=asked)) if asked else ""
         return [
             oid
             for oid, _, subject in (line.partition(" ") for line in answer.split("\n"))

@@ -3,7 +3,7 @@
     a lock, a lost race              retried, for up to 30 s per session
     a hook, filter, config refuses   not retried
     anything else                    retried once
-    something was just restored      retried
+    something was just restored      retried, within the same 30 s
     a full disk                      raised: the run stops
 
 Git's config, hooks and folders are checked after each agent, and restored.
@@ -107,7 +107,7 @@ class Perseverance:
 
         Raises GitFailed, and StorageError if the disk is full.
         """
-        tries = 0
+        tries, begun = 0, self._monitor.restorations
         while True:
             before = self._monitor.restorations
             try:
@@ -116,20 +116,22 @@ class Perseverance:
                 tries += 1
                 if kind(error) is Kind.FULL_DISK or self._monitor.places.disk_is_full():
                     raise _disk_full(error) from None
+                fought = self._monitor.restorations != begun
                 if not self._was_just_restored(tries, before) and not self._is_worth_another_try(
-                    error, tries
+                    error, tries, fought=fought
                 ):
                     if isinstance(error, RepositoryGone):
                         self._monitor.gone = error
                     words = error.message if isinstance(error, PitbossError) else str(error)
                     raise GitFailed(Reason.GIT_FAILED.because(words)) from error
 
-    def _is_worth_another_try(self, error: Exception, tries: int) -> bool:
+    def _is_worth_another_try(self, error: Exception, tries: int, *, fought: bool) -> bool:
+        """Whether to try again, after a pause if need be; `fought` says that something was restored meanwhile."""
         match kind(error):
             case Kind.RACE:
                 return self._pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1)))
-            case Kind.GONE if tries < LOOKS_FOR_REPOSITORY:  # another agent may be moving it
-                return self._pause(FIRST_PAUSE_S * 2**tries)
+            case Kind.GONE if fought or tries < LOOKS_FOR_REPOSITORY:  # another agent may be moving it
+                return self._pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**tries))
             case Kind.OTHER:
                 return tries == 1
             case _:
@@ -149,13 +151,14 @@ class Perseverance:
     def _was_just_restored(self, tries: int, before: int) -> bool:
         """Whether some agent had just changed what git relies on; it has been restored by now.
 
-        Another session may have restored it in the meantime: then the count has moved on from `before`.
+        Another session may have restored it in the meantime: then the count has moved on from `before`. An agent that
+        changes it again and again may need some seconds to end.
         """
-        if tries > LOOKS_FOR_REPOSITORY:
-            return False
         with suppress(*TROUBLE):
             self._monitor.look(self._seq)
-        return self._monitor.restorations != before
+        if self._monitor.restorations == before:
+            return False
+        return tries <= LOOKS_FOR_REPOSITORY or self._pause(FIRST_PAUSE_S * tries)
 
 
 def _disk_full(error: Exception) -> PitbossError:

@@ -122,6 +122,10 @@ ACTS = {
     "git-directory-linked-while-others-work": Act(
         f'{_AWAY}; {_NEIGHBOURS_GIT} ln -s "$SCRATCH/moved" "$REPO/.git"', told="moved back"
     ),
+    "git-directory-moved-to-and-fro": Act(
+        'for n in $(seq 40); do mv -T "$REPO/.git" "$REPO/.git-x"; sleep 0.01; mv -T "$REPO/.git-x" "$REPO/.git";'
+        " sleep 0.02; done 2>&1"
+    ),
     "git-directory-moved-away": Act(_AWAY, told="moved back"),
     "git-directory-renamed": Act('mv "$REPO/.git" "$REPO/.git-old"', told="moved back"),
     "git-directory-moved-into-the-tree": Act('mv "$REPO/.git" "$REPO/src/history"', told="moved back"),
