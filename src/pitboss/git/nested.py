@@ -26,7 +26,7 @@ from pitboss.git.small_files import read_file, text_of
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
@@ -133,10 +133,32 @@ def linked_ones(repo: Repo, status: TreeStatus, base: str, *, everywhere: bool) 
     for path in sorted(
         {*status.submodules, *changed, *(now if used else ()), *(each.path for each in found)}
     ):
-        for inner in below(repo, path):
-            recorded = before.get(path) if inner.path == path else None
-            found += [inner if inner.kind == "bare" else replace(inner, kind="link", recorded=recorded)]
+        found += of_link(repo, path, before.get(path))
     return unique(found)
+
+
+def of_link(repo: Repo, path: str, recorded: str | None) -> list[Inner]:
+    """The repository of the gitlink at `path` and any inside it, outermost first."""
+    found = below(repo, path)
+    known = _recorded_in(repo, found, {path: recorded} if recorded else {})
+    return [
+        inner if inner.kind == "bare" else replace(inner, kind="link", recorded=known.get(inner.path))
+        for inner in found
+    ]
+
+
+def _recorded_in(repo: Repo, found: Sequence[Inner], known: Mapping[str, str]) -> dict[str, str]:
+    """Commits by path: those that are `known`, and what these record of repositories `found` inside, outermost first.
+
+    A submodule's own submodules are in no commit of the outermost repository.
+    """
+    recorded = dict(known)
+    for inner, others in ((inner, found[nth + 1 :]) for nth, inner in enumerate(found)):
+        commit = recorded.get(inner.path)
+        if commit is not None and any(other.path.startswith(f"{inner.path}/") for other in others):
+            listed = repo.run("ls-tree", "-r", "-z", commit, env=_within(repo, inner), ok=ANYTHING).stdout
+            recorded |= {f"{inner.path}/{path}": oid for path, oid in _links_in(listed).items()}
+    return recorded
 
 
 def _hollow_ones(repo: Repo, links: Iterable[str]) -> list[Inner]:
@@ -161,9 +183,9 @@ def _has_newer(folder: Path, since_ns: int) -> bool:
 
 
 def without_place(repo: Repo, found: Iterable[Inner], commit: str) -> list[Inner]:
-    """Those that are gitlinks now, but not in `commit`."""
+    """Those that are gitlinks now, but not in `commit`, nor in what it records of those around them."""
     links = [inner for inner in found if inner.kind == "link"]
-    there = _links(repo, "ls-tree", "-r", "-z", commit) if links else {}
+    there = _recorded_in(repo, links, _links(repo, "ls-tree", "-r", "-z", commit)) if links else {}
     return [inner for inner in links if inner.path not in there]
 
 
@@ -318,7 +340,11 @@ def _within(repo: Repo, inner: Inner) -> dict[str, str]:
 
 def _links(repo: Repo, *listing: str) -> dict[str, str]:
     """Gitlinks by path, as `ls-tree` or `ls-files --stage` list them."""
-    lines = repo.git(*listing).split(b"\0")
+    return _links_in(repo.git(*listing))
+
+
+def _links_in(listed: bytes) -> dict[str, str]:
+    lines = listed.split(b"\0")
     found = (line.partition(b"\t") for line in lines if line.startswith(_LINK_MODE))
     return {os.fsdecode(path): _oid(about.split()) for about, _, path in found}
 

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec.structs import replace
 
 from pitboss.core.session import Reason
 from pitboss.core.text import rescue_message
@@ -189,10 +188,11 @@ class Rescuer:
         """Reset submodules and gitlinks to what the outer repository records; what they hold is kept first."""
         for path in paths:
             recorded = self._repo.line("ls-files", "--stage", "--", f":(top,literal){path}").split()
-            inner = nested.at(self._repo, path)
-            if inner is not None and len(recorded) > 1:
-                self.keep_inner(effort, [replace(inner, kind="link", recorded=recorded[1])], kept=target)
-                nested.put_back(self._repo, inner, recorded[1])
+            found = nested.of_link(self._repo, path, recorded[1]) if len(recorded) > 1 else []
+            self.keep_inner(effort, found, kept=target)
+            for inner in found:
+                if inner.recorded is not None:
+                    nested.put_back(self._repo, inner, inner.recorded)
 
     def move_away(self, effort: Effort, found: Iterable[Inner]) -> None:
         """Move the outermost of these repositories, whole, to the run directory; their work is already kept."""
