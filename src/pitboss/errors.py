@@ -32,6 +32,14 @@ FREE_SPACE = (
     "free some disk space; then `pitboss repair RUN_ID` and `pitboss grind --resume` continue the run"
 )
 GO_ON = "then `pitboss repair RUN_ID` and `pitboss grind --resume RUN_ID` continue the run"
+SHORTAGES = {
+    errno.EMFILE: "raise the limit of open files, as by `ulimit -n 1024`",
+    errno.ENFILE: "end some processes: too many files are open on this machine",
+    errno.EAGAIN: "end some processes, or raise their limit (`ulimit -u`, or the container's)",
+    errno.ENOMEM: "free some memory, or raise its limit (`ulimit -v`, or the container's)",
+}
+"""What to do when the system has too little of something else than disk space."""
+NO_THREAD = "this machine starts no more threads"
 WHEN_GIT_FAILED = f"nothing is lost: fix what git complains about (a full disk?); {GO_ON}"
 CONFIG_UNUSABLE = (
     "git cannot work with .git/config as it is: `pitboss repair RUN_ID` undoes what a "
@@ -143,6 +151,8 @@ def storage_error(doing: str, path: object, error: OSError) -> StorageError:
 def _hint(number: int | None) -> str:
     if number in FULL:
         return FREE_SPACE
+    if number in SHORTAGES:
+        return f"{SHORTAGES[number]}; {GO_ON}"
     if number == errno.EROFS:
         return "the file system is mounted read-only: remount it writable"
     if number in FORBIDDEN:

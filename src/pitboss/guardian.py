@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from pitboss import proctree
 from pitboss.core.stops import StopLevel
-from pitboss.errors import RunnerKilled, StartError
+from pitboss.errors import SHORTAGES, RunnerKilled, StartError
 from pitboss.terminal_modes import TerminalModes
 from pitboss.warden import SWEEP_GRACE_S, Warden
 
@@ -177,7 +177,9 @@ def _fork(
         try:
             runner = os.fork()
         except OSError as error:
-            raise StartError(f"cannot start the runner: {error.strerror}") from error
+            raise StartError(
+                f"cannot start the runner: {error.strerror}", hint=SHORTAGES.get(error.errno or 0)
+            ) from error
         for fd in (requests_in, ready_in) if runner == 0 else (requests_out, ready_out):
             os.close(fd)
         if runner == 0:

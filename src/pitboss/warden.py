@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from pitboss import proctree
-from pitboss.errors import StartError
+from pitboss.errors import SHORTAGES, StartError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,7 +59,9 @@ class Warden:
         try:
             between = os.fork()
         except OSError as error:
-            raise StartError(f"cannot start the warden of the run: {error.strerror}") from error
+            raise StartError(
+                f"cannot start the warden of the run: {error.strerror}", hint=SHORTAGES.get(error.errno or 0)
+            ) from error
         if between == 0:
             for fd in without:
                 os.close(fd)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import resource
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from pitboss.errors import (
     RunnerKilled,
     StorageError,
 )
+from pitboss.git.errors import GitError
 from tests.support.cli import COMMAND, Project
 
 if TYPE_CHECKING:
@@ -54,6 +56,24 @@ REPORT = "please report this with the output of the same command after `pitboss 
             OSError(errno.EIO, "Input/output error"),
             Failure(70, ("internal error: OSError: [Errno 5] Input/output error",), REPORT, trace=True),
         ),
+        (
+            OSError(errno.EMFILE, "Too many open files"),
+            Failure(
+                70,
+                ("too many open files",),
+                "raise the limit of open files, as by `ulimit -n 1024`, then try again; `pitboss status` says how to "
+                "go on with a run",
+            ),
+        ),
+        (
+            RuntimeError("can't start new thread"),
+            Failure(
+                70,
+                ("this machine starts no more threads",),
+                "end some processes, or raise their limit (`ulimit -u`, or the container's), then try again; "
+                "`pitboss status` says how to go on with a run",
+            ),
+        ),
         (MemoryError(), Failure(70, ("internal error: MemoryError",), REPORT, trace=True)),
         (
             ValueError("two\n lines"),
@@ -64,6 +84,34 @@ REPORT = "please report this with the output of the same command after `pitboss 
 )
 def test_each_failure_has_its_code_and_its_words(error: BaseException, failure: Failure) -> None:
     assert explain(error) == failure
+
+
+def test_too_few_files_keep_a_run_from_starting_and_it_says_what_to_raise(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    project.prompt("alpha", "true")
+    done = subprocess.run(
+        [*COMMAND, "grind", "--max-iterations", "1"],
+        cwd=project.root,
+        env=project.env,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=60,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12)),
+    )
+    assert done.stderr.startswith("error: too many open files\nhint: raise the limit of open files")
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("cannot start /usr/bin/git: Too many open files", "ulimit -n"),
+        ("fatal: cannot fork() for pack-objects: Resource temporarily unavailable", "ulimit -u"),
+        ("fatal: mmap failed: Cannot allocate memory", "free some memory"),
+    ],
+)
+def test_a_git_that_is_short_of_something_says_what_to_raise(said: str, words: str) -> None:
+    assert words in (GitError(("git", "gc"), said, code=128).hint or "")
 
 
 @pytest.mark.parametrize("args", ["--version", "--help", "status --help", "runs"])

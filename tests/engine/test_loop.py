@@ -37,6 +37,7 @@ from pitboss.engine.pool import Pool
 from pitboss.engine.spending import Spending
 from pitboss.engine.steering import Steering
 from pitboss.engine.task_queue import TaskQueue
+from pitboss.errors import PitbossError
 from pitboss.guardian import StopChannel
 from pitboss.landing.in_memory import InMemoryPlaces, Memory
 from pitboss.store.catalogue import read_state
@@ -453,6 +454,38 @@ def test_a_session_that_cannot_be_dispatched_stops_the_others_too(stage: Stage) 
     with pytest.raises(OSError, match="no space left"):
         stage.run()
     assert (stage.pool.running, stage.log) == ((), [1])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_sessions_wait_for_the_threads_that_the_system_starts(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    only_so_many(threads, monkeypatch)
+    ending = stage.grind("alpha alpha charlie", room=ROOM)
+    assert (ending.reason, stage.log) == (StopReason.EXHAUSTED, [1, 2, 3])
+
+
+def test_where_no_thread_starts_the_run_ends_and_says_so(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_so_many(0, monkeypatch)
+    with pytest.raises(PitbossError, match="starts no more threads") as raised:
+        stage.grind("alpha", room=ROOM)
+    assert "ulimit -u" in (raised.value.hint or "")
+    assert (stage.pool.running, stage.log) == ((), [])
+
+
+def only_so_many(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the system start this many threads of sessions."""
+    left, start = [None] * threads, Thread.start
+
+    def start_if_any(thread: Thread) -> None:
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", start_if_any)
 
 
 def test_a_session_takes_the_thread_of_one_that_has_ended_and_none_outlives_the_run(stage: Stage) -> None:

@@ -194,6 +194,8 @@ def test_the_first_free_name_counts_from_one_and_respects_dangling_links(tmp_pat
     [
         (errno.ENOSPC, StorageError, "free some disk space"),
         (errno.EDQUOT, StorageError, "free some disk space"),
+        (errno.EMFILE, StorageError, "ulimit -n"),
+        (errno.ENOMEM, StorageError, "free some memory"),
         (errno.EROFS, StorageError, "mounted read-only"),
         (errno.EACCES, StorageError, "permissions"),
         (errno.EPERM, StorageError, "permissions"),

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
+from errno import EAGAIN
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import TYPE_CHECKING
 
 from pitboss.core.session import SessionRecord
+from pitboss.errors import GO_ON, NO_THREAD, SHORTAGES, PitbossError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -90,11 +92,24 @@ class Pool:
             except BaseException as error:
                 self._news.put((session.seq, error))
 
+        if self._threads <= len(self._placed) + len(self._landing):
+            self._add_thread()
         self._placed[session.seq] = session
         self._due.put(body)
-        if self._threads < len(self._placed) + len(self._landing):
+
+    def _add_thread(self) -> None:
+        """Start one more thread. If the system starts no more, sessions wait for those there are.
+
+        Raises PitbossError if there is none, since nobody would ever take the session.
+        """
+        thread = Thread(target=self._serve, name=f"sessions {self._threads + 1}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            if self._threads == 0:
+                raise PitbossError(NO_THREAD, hint=f"{SHORTAGES[EAGAIN]}; {GO_ON}") from error
+        else:
             self._threads += 1
-            Thread(target=self._serve, name=f"sessions {self._threads}", daemon=True).start()
 
     def _serve(self) -> None:
         while (body := self._due.get()) is not None:

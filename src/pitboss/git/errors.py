@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from pitboss.core.patterns import lazy_pattern
-from pitboss.errors import FREE_SPACE, FULL, WHEN_GIT_FAILED, StartError, StorageError
+from pitboss.errors import FREE_SPACE, FULL, GO_ON, SHORTAGES, WHEN_GIT_FAILED, StartError, StorageError
 from pitboss.process import PROCESSES, EndedBy
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class GitError(StorageError):
         command = next((a for a in argv[1:] if not a.startswith("-") and "=" not in a), "git")
         super().__init__(
             f"git {command} failed: {_cause(stderr) or f'exit code {code}'}",
-            hint=FREE_SPACE if tells_full_disk(stderr) else WHEN_GIT_FAILED,
+            hint=_hint(stderr),
         )
         self.stderr = stderr
         self.code = code
@@ -166,6 +167,11 @@ def tells_full_disk(said: str) -> bool:
     return any(words in said for words in _NO_SPACE)
 
 
+def shortage_in(said: str) -> str | None:
+    """What to do if these words of a system, or of a program, tell of a shortage; nothing of a full disk."""
+    return next((hint for number, hint in SHORTAGES.items() if os.strerror(number) in said), None)
+
+
 def last_line(text: str) -> str:
     """The last non-blank line; empty if there is none."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
@@ -185,6 +191,13 @@ def _kind(said: str) -> Kind:
 def refused_paths(stderr: str) -> list[str]:
     """The paths that git, as it says, takes into no commit."""
     return _REFUSED_PATH.findall(stderr)
+
+
+def _hint(stderr: str) -> str:
+    if tells_full_disk(stderr):
+        return FREE_SPACE
+    shortage = shortage_in(stderr)
+    return WHEN_GIT_FAILED if shortage is None else f"nothing is lost: {shortage}; {GO_ON}"
 
 
 def _cause(stderr: str) -> str:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pitboss.core.session import Reason
 from pitboss.errors import FREE_SPACE, PitbossError, StartError, StorageError
-from pitboss.git.errors import GitError, Kind, LostRace, RepositoryGone, kind
+from pitboss.git.errors import GitError, Kind, LostRace, RepositoryGone, kind, shortage_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,7 +56,8 @@ def git_refusing(what: str) -> Iterator[None]:
     except GitError as error:
         if kind(error) is Kind.FULL_DISK:
             raise
-        hint = NEW_INDEX if error.index_is_broken else "fix what git complains about, then try again"
+        todo = shortage_in(error.stderr) or "fix what git complains about"
+        hint = NEW_INDEX if error.index_is_broken else f"{todo}, then try again"
         raise StartError(f"cannot {what}: {error.message}", hint=hint) from error
 
 

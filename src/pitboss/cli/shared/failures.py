@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from errno import ENOENT
+from errno import EAGAIN, ENOENT
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.errors import FULL, InputError, PitbossError, StartError, StorageError
+from pitboss.errors import FULL, NO_THREAD, SHORTAGES, InputError, PitbossError, StartError, StorageError
 from pitboss.screens.output import Ink, note, paint
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ USAGE = 4
 INTERNAL = 70
 
 _MAKE_ROOM = "free some disk space, then try again"
+_SAID_OF_THREADS = "can't start new thread"
 _GO_THERE = (
     "go to a directory that exists: `cd` into the repository again, even if it was recreated at the same path"
 )
@@ -89,14 +90,18 @@ def explain(error: BaseException) -> Failure:
             return Failure(error.exit_code, tuple(map(str, error.problems)), error.hint)
         case PitbossError():
             return Failure(error.exit_code, (error.message,), error.hint)
-        case OSError() if (foreseen := _foreseen(error)) is not None:
+        case OSError() | RuntimeError() if (foreseen := _foreseen(error)) is not None:
             return explain(foreseen)
         case _:
             return _of_the_command_line(error) or _unforeseen(error)
 
 
-def _foreseen(error: OSError) -> PitbossError | None:
-    """What can happen to any command: no space for its output, or a deleted current directory."""
+def _foreseen(error: OSError | RuntimeError) -> PitbossError | None:
+    """What can happen to any command: too little of something, or a deleted current directory."""
+    if isinstance(error, RuntimeError):  # the number is lost
+        return PitbossError(NO_THREAD, hint=_shortage(EAGAIN)) if str(error) == _SAID_OF_THREADS else None
+    if error.errno in SHORTAGES and error.errno != EAGAIN:  # which may as well tell of a full pipe
+        return PitbossError(str(error.strerror).lower(), hint=_shortage(error.errno))
     if error.errno in FULL:
         return StorageError(
             f"cannot write {error.filename or 'the output'}: {error.strerror}", hint=_MAKE_ROOM
@@ -104,6 +109,10 @@ def _foreseen(error: OSError) -> PitbossError | None:
     if error.errno == ENOENT and error.filename is None:  # only from getcwd
         return StartError("the current directory no longer exists", hint=_GO_THERE)
     return None
+
+
+def _shortage(number: int) -> str:
+    return f"{SHORTAGES[number]}, then try again; `pitboss status` says how to go on with a run"
 
 
 def _of_the_command_line(error: BaseException) -> Failure | None:
