@@ -104,3 +104,30 @@ def test_hooks_in_a_folder_that_hides_itself_run_in_working_copies(tmp_path: Pat
     project.git("config", "core.hooksPath", ".husky/_")
     project.pitboss("grind")
     assert verdict(the_run(project).records[0]) == ("error", "commit_refused: not that", False, 1)
+
+
+TAKING = {
+    "all of it": "git reset -q --hard; exit 1",
+    "all of it, and agrees": "git reset -q --hard",
+    "an edit": "git checkout -q HEAD -- README.md; exit 1",
+    "all of it but a stash that it drops": "git stash -q -u; git stash drop -q; exit 1",
+}
+
+
+@pytest.mark.parametrize("script", TAKING.values(), ids=TAKING)
+@pytest.mark.parametrize("parallel", ["1", "2"], ids=["in place", "side by side"])
+def test_what_a_hook_takes_away_is_kept(tmp_path: Path, parallel: str, script: str) -> None:
+    project = project_with(tmp_path, pre_commit=f"export GIT_AUTHOR_NAME=a GIT_COMMITTER_NAME=a\n{script}")
+    project.prompt("chore", "echo text >work.txt; echo more >>README.md", max_runs=1, parallel_safe=True)
+    project.pitboss("grind", "--max-parallel", parallel)
+    run = the_run(project)
+    assert verdict(run.records[0])[0] in ("error", "dirty")
+    assert run.rescued("chore") == {"work.txt": "text\n", "README.md": "# Project\nmore\n"}
+    assert project.git("status", "--porcelain") == ""
+
+
+def test_a_hook_that_only_refuses_costs_no_second_ref(tmp_path: Path) -> None:
+    project = project_with(tmp_path, pre_commit="exit 1")
+    project.pitboss("grind")
+    run = the_run(project)
+    assert verdict(run.records[0]) == ("error", "commit_refused", False, 1)

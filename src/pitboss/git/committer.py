@@ -110,6 +110,8 @@ class Committer:
         """How much the latest commit changed, if git said so and no hook changed more."""
         self.may_add = True
         """Whether it may hold new files."""
+        self.offered: str | None = None
+        """The tree that the latest commit offered to hooks; None if there are none."""
         self._begun: PendingCapture | None = None
 
     def begin(self) -> None:
@@ -133,7 +135,7 @@ class Committer:
 
         `others` is what `snapshot.others` lists, if already known.
         """
-        self.trouble = self.stat = None
+        self.trouble = self.stat = self.offered = None
         self.may_add = True
         self._hooks.bring(self._repo)
         if not status.only_edits:
@@ -144,7 +146,7 @@ class Committer:
             status, others = self._repo.status(), None
             if not status.dirty:
                 return status.head
-        snapshot.stage(self._repo, status, others)
+        self._offer(status, others)
         try:
             tip = self._try_commit(message, status.head)
         except HookHung:
@@ -152,9 +154,18 @@ class Committer:
         except CommitRefused:
             if self._repo.succeeds("diff-files", "--quiet"):
                 raise
-            snapshot.stage(self._repo, self._repo.status())
+            self._offer(self._repo.status())
             tip = self._try_commit(message, status.head)
         return self._with_leftovers(message) if self._has_hooks() else tip
+
+    def _offer(self, status: TreeStatus, others: Sequence[str] | None = None) -> None:
+        snapshot.stage(self._repo, status, others)
+        self.offered = self._repo.line("write-tree") if self._has_hooks() else None
+
+    def took_away(self) -> bool:
+        """Whether hooks of the latest commit left the tree without all that they were offered."""
+        same = ("diff", "--quiet", "--no-ext-diff", "--ignore-submodules=dirty")
+        return self.offered is not None and not self._repo.succeeds(*same, self.offered, "--")
 
     def _commit_edits(self, message: str, before: str) -> str | None:
         """Commit changes of tracked files in one call; None if hooks have a say, or if that fails."""

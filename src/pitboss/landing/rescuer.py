@@ -37,6 +37,7 @@ HISTORY = "the history of a repository inside"
 HIDDEN = "files that its own ignore rules hide"
 REFUSED = "files whose names git refuses"
 STASHED = "a stash that was dropped"
+TAKEN_AWAY = Reason.HOOK_FAILED.because("a git hook took away what was to be committed")
 BESIDE = (INSIDE, HISTORY, HIDDEN, STASHED)
 """Why a session has rescue refs even though it landed."""
 _KEPT_RULES = "pitboss-kept-rules"

@@ -25,7 +25,7 @@ from pitboss.git.stashes import Stashes
 from pitboss.landing import rescue_refs
 from pitboss.landing.landed import is_own
 from pitboss.landing.refs import SESSION_BRANCH, lock_scope
-from pitboss.landing.rescuer import BESIDE, DROPPED, HIDDEN, STASHED, Effort, Rescuer
+from pitboss.landing.rescuer import BESIDE, DROPPED, HIDDEN, STASHED, TAKEN_AWAY, Effort, Rescuer
 from pitboss.landing.tree_looks import TreeLooks
 from pitboss.store.paths import PITBOSS_FOLDER
 
@@ -228,11 +228,13 @@ class SessionTree:
             if effort.status.dirty or without:
                 tip = self._committer.commit(effort.status, message, effort.others(self._repo))
         except CommitRefused as refused:
+            self._keep_offered(effort)
             effort.look_again(self._repo.status())
             kind = Reason.ABORTED if isinstance(refused, HookStopped) else Reason.COMMIT_REFUSED
             reason = kind.because(str(refused))
             return self._set_aside(effort, effort.session.base_commit, reason)
         if effort.status.dirty:
+            self._keep_offered(effort, made=tip)
             alone = effort.status.head == effort.session.base_commit
             self.stat = self._committer.stat if alone else None
             self.may_add = not alone or self._committer.may_add
@@ -250,6 +252,19 @@ class SessionTree:
         if trouble is None or landing.reason is not None:
             return landing
         return replace(landing, reason=Reason.HOOK_FAILED.because(trouble))
+
+    def _keep_offered(self, effort: Effort, *, made: str | None = None) -> None:
+        """Keep what was to be committed if a hook of the user's took it away (`git reset --hard`).
+
+        Where a commit was `made`, and changes anything, the hook has corrected the work, and that counts.
+        """
+        offered, head = self._committer.offered, effort.status.head
+        if offered is None or (made and not self._repo.succeeds("diff-tree", "--quiet", head, made, "--")):
+            return
+        if self._committer.took_away():
+            words = self._rescuer.message(effort, TAKEN_AWAY)
+            kept = self._repo.commit_tree(offered, parent=head, message=words)
+            self._rescuer.keep(effort, [kept], kept=head, why=TAKEN_AWAY)
 
     def _leave_out_pitboss(self, effort: Effort) -> bool:
         """Reset pitboss's folder in the index to the base if an agent's `git add -A` added it; returns whether it did.
