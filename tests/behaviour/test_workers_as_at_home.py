@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from pitboss.core.text import CONTINUE
 from tests.support.acts import SESSION, Player, busy, done, init, limited, message, said
+from tests.support.agents import executable
 from tests.support.cli import Project, wait_until
 from tests.support.runs import Gate, Run, configure, grinding, instruct, the_run, verdict
 from tests.support.side_by_side import meeting
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from typing import Any
 
 OK = ("ok", None)
@@ -179,6 +180,32 @@ def test_sessions_on_workers_finish_when_the_run_drains_and_end_when_it_is_stopp
     }
     assert run.files(run.branch) == {"a.txt": "a\n"}
     assert run.rescued("beta") == {"b.txt": "half\n"}
+
+
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_a_git_hook_that_hangs_on_a_worker_ends_when_the_run_is_stopped_at_once_or_gone(
+    project: Project, tmp_path: Path, how: str
+) -> None:
+    configure(project, more="[workers]\nlost_after_s = 4")
+    project.prompt("alpha", "echo text >a.txt", parallel_safe=True, max_runs=1)
+    gate = Gate(tmp_path / "gate", looks=60_000)
+    hook, pid = project.root / ".git/hooks/pre-commit", tmp_path / "pid"
+    hook.parent.mkdir(exist_ok=True)
+    executable(hook, f"echo $$ >{pid}; {gate.script}")
+    with grinding(project, "--workers", "local:1") as live:
+        gate.wait()
+        run = the_run(project)
+        if how == "stopped":
+            assert project.pitboss("stop", "--now").code == 0
+        else:
+            live.kill()
+        live.ended()
+        wait_until(lambda: not Path(f"/proc/{int(pid.read_text())}").exists())
+    gate.open()
+    if how == "killed":
+        assert project.pitboss("grind", "--resume", "--workers", "local:1").code in (0, 1)
+    kept = [run.files(ref) for ref in run.records[0]["rescue"]]
+    assert (run.records[0]["status"], kept) == ("aborted", [{"a.txt": "text\n"}])
 
 
 def test_a_session_on_a_worker_is_skipped_and_a_paused_run_begins_no_other(

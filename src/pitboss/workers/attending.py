@@ -126,7 +126,8 @@ class Attending:
     def _hand_over(self, call: say.CommitWork | say.Send | say.Rescue) -> tuple[say.Message, Parcel]:
         match call:
             case say.CommitWork(message=message):
-                self._try(lambda: self._place.commit(message))
+                with self._run.cut_short(self._why_end):  # git may run hooks of the user's that hang
+                    self._try(lambda: self._place.commit(message))
                 return self._committed()
             case say.Send(commits=commits):
                 return say.Sent(), self._packed(commits)
@@ -202,6 +203,10 @@ class Attending:
     def _look(self, kind: str) -> StopRequest | None:
         """Whether the running process must end; its files go home on the way."""
         self._files.look(kind)
+        return self._why_end()
+
+    def _why_end(self) -> StopRequest | None:
+        """Why what this call runs must end: the runner wants that or is gone, or this worker leaves."""
         if self._halted is None:
             try:
                 asked = self._wire.take(0)

@@ -8,7 +8,7 @@ import time
 from contextlib import contextmanager
 from functools import partial
 from itertools import count
-from threading import Condition, Lock
+from threading import Condition, Lock, get_ident
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from pitboss.core.config import Config
     from pitboss.core.session import Assignment
+    from pitboss.core.stops import StopRequest
     from pitboss.landing.finished import FinishedBranches
     from pitboss.workers.messages import Begin
 
@@ -66,7 +67,8 @@ class RunHere:
         """Tells that git cannot read the clone; whether the next session of the run gets a new one."""
         self.private = tuple(private)
         """Folders of the worker that no sandboxed session may see."""
-        self.repo = clone.authored_by(config.author)
+        self._stops: dict[int, Callable[[], StopRequest | None]] = {}
+        self.repo = clone.authored_by(config.author).on_leash(self._stop)
         self.paths = RunPaths(clone.root, run_id)
         if config.sandbox.is_fenced:
             self._without_hooks_of_sessions()
@@ -102,6 +104,19 @@ class RunHere:
         if hooks.folder is not None:
             hooks.keep()
             self.repo = self.repo.with_hooks(hooks.folder)
+
+    @contextmanager
+    def cut_short(self, stop: Callable[[], StopRequest | None]) -> Iterator[None]:
+        """Have git calls of this thread end, with the hooks that they run, once `stop` says so."""
+        self._stops[get_ident()] = stop
+        try:
+            yield
+        finally:
+            del self._stops[get_ident()]
+
+    def _stop(self) -> StopRequest | None:
+        stop = self._stops.get(get_ident())
+        return None if stop is None else stop()
 
     def place(self, session: Assignment) -> SlotPlace:
         """The place of a session in one of the slots here."""

@@ -16,6 +16,7 @@ from pitboss.core.host import HostLost, lost_reason
 from pitboss.core.leases import Closing, Lease
 from pitboss.core.leases import closing as closing_of
 from pitboss.core.session import Landing, Reason
+from pitboss.core.stops import StopRequest
 from pitboss.git.packs import Parcel, boundary, pack, unpack
 from pitboss.landing import rescue_refs
 from pitboss.landing.git_trouble import GitFailed, Perseverance
@@ -124,7 +125,8 @@ class RemotePlace:
             return
         try:
             with self._losing():
-                done, beside = self.line().ask(say.CommitWork(message=message), say.Committed)
+                asked = say.CommitWork(message=message)
+                done, beside = self.line().ask(asked, say.Committed, stop=self._aborted)
                 beside = self._carriage.collect(self.line(), self._seq, done, beside)
             with closing(beside):
                 self._try(lambda: self._arrived(done, beside))
@@ -134,6 +136,9 @@ class RemotePlace:
                 self._failed = Landing(reason=lost_reason(self._host), retry=True)
         except GitFailed as failed:
             self._failed = Landing(reason=str(failed))
+
+    def _aborted(self) -> StopRequest | None:
+        return StopRequest.ABORT if self._dispatch.monitor.hurried() else None
 
     def _arrived(self, done: say.Committed, beside: Parcel) -> None:
         landing = done.landing
