@@ -305,6 +305,17 @@ def test_a_clone_is_no_copy_of_a_git_directory(scene: Scene, tmp_path: Path) -> 
     assert (tmp_path / "clone/HEAD").is_file()
 
 
+@pytest.mark.parametrize("lost", ["objects", "refs", "objects refs HEAD"])
+def test_a_folder_that_lacks_what_git_needs_is_no_git_directory(scene: Scene, lost: str) -> None:
+    """`rm -rf .git` may leave what somebody writes there meanwhile."""
+    for name in lost.split():
+        gone = scene.root / ".git" / name
+        shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    with pytest.raises(RepositoryGone, match="is no longer the git directory"):
+        scene.guard.check()
+    assert (scene.root / ".git/HEAD").exists() == ("HEAD" not in lost)
+
+
 def test_both_folders_of_a_linked_worktree_come_back(scene: Scene, tmp_path: Path) -> None:
     scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
     scene.git("worktree", "add", "-q", str(tmp_path / "linked"))

@@ -80,16 +80,20 @@ class Home:
         """
         place = self._found()
         if place is None:
-            raise RepositoryGone(
-                f"{self.path} is no longer the git directory that the run began with",
-                hint=f"put it back as {self.path}, or a copy of it; {GO_ON}",
-            )
+            raise self.gone()
         if place == self.path:
             self.begin()
             return place, []
         stand_ins = move_back(place, self.path, set_aside)
         self.begin()
         return place, stand_ins
+
+    def gone(self) -> RepositoryGone:
+        """What to raise if it is nowhere, or lacks what a repository needs."""
+        return RepositoryGone(
+            f"{self.path} is no longer the git directory that the run began with",
+            hint=f"put it back as {self.path}, or a copy of it; {GO_ON}",
+        )
 
     def _found(self) -> Path | None:
         if self._identity is None:

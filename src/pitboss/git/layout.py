@@ -22,6 +22,8 @@ _FOLDERS = ("refs/heads", "logs/refs", "logs/refs/heads", "objects/pack", "objec
 _OWN = ("logs/HEAD",)
 _READ = ("index", "packed-refs", "shallow", "info/exclude", "info/attributes", "objects/info/alternates")
 _MAIN = ("objects", "refs", "logs")
+_NEEDED = ("objects", "refs")
+"""Without these folders git finds no repository."""
 
 
 class Layout:
@@ -73,6 +75,8 @@ class Layout:
         for place in filter(_is_pipe, self._read):
             _remove_pipe(place)
             yield f"{place} was a pipe and was removed: git would have waited there for ever"
+        if not all((self._repo.common_dir / name).is_dir() for name in _NEEDED):
+            raise self._homes[0].gone()  # or, while an agent deletes it, about to be
         yield from self._check_head(set_aside)
 
     def homes(self) -> tuple[KnownHome, ...]:

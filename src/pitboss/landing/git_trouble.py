@@ -102,6 +102,8 @@ class Perseverance:
         self._monitor = monitor
         self._seq = seq
         self._waited = 0.0
+        self._missed = 0
+        """How often in a row the repository was nowhere to be found; another agent may be moving it."""
 
     def attempt(self, work: Callable[[], T]) -> T:
         """Do `work` with git, retrying while that makes sense.
@@ -128,10 +130,14 @@ class Perseverance:
 
     def _is_worth_another_try(self, error: Exception, tries: int, *, fought: bool) -> bool:
         """Whether to try again, after a pause if need be; `fought` says that something was restored meanwhile."""
+        if self._missed >= LOOKS_FOR_REPOSITORY:
+            return False
         match kind(error):
             case Kind.RACE:
                 return self._pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1)))
-            case Kind.GONE if fought or tries < LOOKS_FOR_REPOSITORY:  # another agent may be moving it
+            case Kind.GONE if self._missed < LOOKS_FOR_REPOSITORY and (
+                fought or tries < LOOKS_FOR_REPOSITORY
+            ):
                 return self._pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**tries))
             case Kind.OTHER:
                 return tries == 1
@@ -155,8 +161,13 @@ class Perseverance:
         Another session may have restored it in the meantime: then the count has moved on from `before`. An agent that
         changes it again and again may need some seconds to end.
         """
-        with suppress(*TROUBLE):
+        try:
             self._monitor.look(self._seq)
+            self._missed = 0
+        except RepositoryGone:
+            self._missed += 1
+        except TROUBLE:
+            pass
         if self._monitor.restorations == before:
             return False
         return tries <= LOOKS_FOR_REPOSITORY or self._pause(FIRST_PAUSE_S * tries)
