@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import pytest
@@ -213,6 +214,21 @@ def test_a_refused_push_is_told_in_gits_words(project: Project) -> None:
         in done.err
     )
     assert [call["args"][1] for call in github.calls] == ["list"]
+
+
+@pytest.mark.parametrize("remote", ["my$fork", "it's", "a;b"])
+def test_the_commands_it_hints_at_quote_the_remote(project: Project, remote: str) -> None:
+    GitHub(project)
+    run_id = ground(project)
+    configure(project, more=f'[git]\nremote = "{remote}"')
+
+    none = project.pitboss("pr")
+    project.git("config", f"remote.{remote}.url", "/nowhere")
+    refused = project.pitboss("pr")
+
+    assert f"`git remote add {quote(remote)} URL`" in none.err
+    assert f"`git push {quote(remote)} {the_run(project).branch}`" in refused.err
+    assert run_id in refused.err
 
 
 def test_a_token_in_the_remotes_address_is_not_shown(project: Project) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -103,7 +104,7 @@ class _Asking:
         if self._repo.run("remote", "get-url", self._remote, ok=(0, 2, 128)).code != 0:
             raise CommandError(
                 f"there is no remote called {one_line(self._remote)}",
-                hint=f"`git remote add {self._remote} URL`, or name another as [git] remote in"
+                hint=f"`git remote add {quote(self._remote)} URL`, or name another as [git] remote in"
                 f" .pitboss/config.toml; {self._again}",
             )
 
@@ -144,7 +145,7 @@ class _Asking:
         if why is not None:
             raise CommandError(
                 f"git push to {one_line(self._remote)} failed: {self._shown(_reason(why))}",
-                hint=f"see what `git push {self._remote} {self._run.branch}` says, {self._again}",
+                hint=f"see what `git push {quote(self._remote)} {quote(self._run.branch)}` says, {self._again}",
             )
 
     def gh(self, what: str, *args: str, body: str = "") -> str:
