@@ -16,6 +16,8 @@ from pitboss.core.text import PREVIEWED, DryRun, dry_run_report
 from pitboss.errors import CapReached
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
+from pitboss.git.whereabouts import has_unusable
+from pitboss.landing.readiness import refuse_unborn
 from pitboss.resolve import resolve_mission
 from pitboss.store.catalogue import resolve_target
 from pitboss.store.log import iter_records, scan_log
@@ -42,9 +44,13 @@ class Report(NamedTuple):
 def report(here: Path, options: Options, resume: str | None) -> Report:
     """The whole report; `resume` is a RUN_ID, empty for the most recent run, None for a new one.
 
-    Also works outside a git repository. Raises the errors that a real run would raise for its inputs.
+    Also works outside a git repository. Raises the errors that a real run would raise for its inputs, and for a
+    repository that no run could use: one that is bare, broken or empty.
     """
     repo = _repository(here)
+    status = repo.status() if repo else None
+    if status is not None:
+        refuse_unborn(status)
     root = repo.root if repo else here
     run = None if resume is None else resolve_target(root, resume or None).state
     mission = resolve_mission(root, options, run=run)
@@ -53,7 +59,6 @@ def report(here: Path, options: Options, resume: str | None) -> Report:
     )
     if run is not None:
         run = limited(_replayed(root, mission, run, chooser), mission.rotation, mission.prompts)
-    status = repo.status() if repo else None
     text = dry_run_report(
         DryRun(
             root=str(root),
@@ -77,6 +82,8 @@ def _repository(here: Path) -> Repo | None:
     try:
         return Repo.discover(here)
     except NotARepository:
+        if has_unusable(here):
+            raise
         return None
 
 
@@ -120,6 +127,4 @@ def _problem(status: TreeStatus | None, *, in_place: bool) -> str | None:
     """Why a real run would refuse to start here, if so; without a `status` there is no repository."""
     if status is None:
         return "this is not a git repository"
-    if status.unborn:
-        return "the repository has no commit yet"
     return "the working tree is not clean" if status.dirty and in_place else None

@@ -162,21 +162,18 @@ def test_a_dry_run_of_a_resume_refuses_what_the_resume_would(project: Project) -
     assert 'prompt set changed (added: [], removed: ["bravo"])' in done.err
 
 
-@pytest.mark.parametrize("state", ["plain folder", "unborn", "dirty"])
+@pytest.mark.parametrize("state", ["plain folder", "dirty"])
 def test_a_dry_run_works_where_a_run_would_be_refused_and_says_why(
     project: Project, tmp_path: Path, state: str
 ) -> None:
     folder = tmp_path / "elsewhere"
     shutil.copytree(project.root / ".pitboss", folder / ".pitboss")
-    if state != "plain folder":
-        project.git("init", "-q", "-b", "trunk", str(folder))
     if state == "dirty":
         folder = project.root
         project.write("README.md", "dirt\n")
     done = dry_run(project, cwd=folder)
     branch, problem = {
         "plain folder": ("(none)", "this is not a git repository"),
-        "unborn": ("trunk", "the repository has no commit yet"),
         "dirty": ("main", "the working tree is not clean"),
     }[state]
     assert done.code == 0, done
@@ -197,3 +194,20 @@ def test_a_dry_run_reports_every_mistake_like_a_run(project: Project) -> None:
     assert (done.code, done.out) == (4, "")
     assert "bad.md" in done.err
     assert "no rotation is named 'nowhere'" in done.err
+
+
+@pytest.mark.parametrize("state", ["bare", "empty", "broken"])
+def test_a_dry_run_refuses_a_repository_that_no_run_could_use(
+    project: Project, tmp_path: Path, state: str
+) -> None:
+    folder = tmp_path / "elsewhere"
+    shutil.copytree(project.root / ".pitboss", folder / ".pitboss")
+    project.git("init", "-q", *(("--bare",) if state == "bare" else ()), str(folder))
+    if state == "broken":
+        (folder / ".git" / "HEAD").write_text("")
+    done = dry_run(project, cwd=folder)
+    real = project.pitboss("grind", cwd=folder)
+    assert (done.code, done.out, done.err) == (4, "", real.err)
+    told = {"bare": "no working tree", "empty": "commit something first", "broken": ".git/HEAD names no"}
+    assert "error: creating run branch: " in done.err
+    assert told[state] in done.err

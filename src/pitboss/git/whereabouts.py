@@ -81,6 +81,11 @@ def _way_out(path: Path) -> str:
     return "run `git init` and commit something first, or go to a repository"
 
 
+def has_unusable(path: Path) -> bool:
+    """Whether `path`, where git finds no working tree, is a repository all the same: a bare or a broken one."""
+    return os.path.lexists(path / ".git") or is_bare(path)
+
+
 def is_bare(path: Path) -> bool:
     """Whether `path` is a repository without a working tree. Git is not asked: it would obey the settings there."""
     return (path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()

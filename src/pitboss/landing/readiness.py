@@ -33,15 +33,20 @@ def begin_check(repo: Repo, *, in_place: bool) -> Callable[[], TreeStatus]:
                 looked()
             raise
         status = looked()
-        if status.unborn:
-            raise StartError(
-                "creating run branch: the repository has no commit yet", hint="commit something first"
-            )
+        refuse_unborn(status)
         if in_place:
             refuse_unclean(repo, status)
         return status
 
     return checked
+
+
+def refuse_unborn(status: TreeStatus) -> None:
+    """Raise StartError if there is no commit that a run could start from."""
+    if status.unborn:
+        raise StartError(
+            "creating run branch: the repository has no commit yet", hint="commit something first"
+        )
 
 
 def refuse_unclean(repo: Repo, status: TreeStatus) -> None:
