@@ -584,7 +584,12 @@ def test_the_end_is_written_and_told(
 ) -> None:
     stage.grind("alpha")
     ending = ends(reason, "because")
-    assert finish(ending, stage.journal, stage.events.append, any_failed=any_failed, checkout="main") == code
+    assert (
+        finish(
+            ending, stage.journal, stage.events.append, used_up=False, any_failed=any_failed, checkout="main"
+        )
+        == code
+    )
     told = stage.events[-1]
     assert isinstance(told, RunEnded)
     assert (told.status, told.exit_code, told.checkout) == (status, code, "main")

@@ -56,7 +56,10 @@ class Grinding:
                 checkout = self._go_back()
                 self._announcer.notices()
                 tell, failed = self._announcer.tell, brakes.any_failed
-                return finish(ending, self._journal, tell, any_failed=failed, checkout=checkout)
+                used_up = loop.is_used_up()
+                return finish(
+                    ending, self._journal, tell, any_failed=failed, used_up=used_up, checkout=checkout
+                )
         except Exception as error:
             self._give_up(error)
             raise

@@ -63,6 +63,10 @@ class Loop:
         finally:
             self._pool.close()
 
+    def is_used_up(self) -> bool:
+        """Whether the run, now at rest, would find nothing to do if it was resumed."""
+        return self._picking.nothing_left()
+
     def _go_on(self, tidy: Callable[[], None]) -> Ending:
         while not isinstance(step := self._next(), Ending):
             match step:
@@ -123,12 +127,22 @@ class Loop:
 
 
 def finish(
-    ending: Ending, journal: Journal, emit: Observer, *, any_failed: bool, checkout: str | None
+    ending: Ending,
+    journal: Journal,
+    emit: Observer,
+    *,
+    any_failed: bool,
+    used_up: bool,
+    checkout: str | None,
 ) -> int:
-    """Write the run's terminal state and return its exit code; `checkout` is what is checked out now, if known."""
+    """Write the run's terminal state and return its exit code; `checkout` is what is checked out now, if known.
+
+    A run that is `used_up` is not said to be one that can go on, unless something of it is still to be settled.
+    """
     code = ending.reason.exit_code(any_failed=any_failed)
     journal.finished(ending.reason.final_status, ending.message)
     state = journal.state
+    goes_on = state.status.is_resumable and not (used_up and not state.in_flight and not state.unrescued)
     emit(
         RunEnded(
             run_id=state.run_id,
@@ -140,7 +154,7 @@ def finish(
             used=journal.consumed,
             cost_known=state.cost_known,
             checkout=checkout,
-            resume=resume_command(state) if state.status.is_resumable else None,
+            resume=resume_command(state) if goes_on else None,
         )
     )
     return code

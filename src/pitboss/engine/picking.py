@@ -6,13 +6,13 @@ import time
 from typing import TYPE_CHECKING
 
 from pitboss.core.chooser import Choice, Wait
+from pitboss.core.stops import Ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pitboss.core.chooser import Chooser
     from pitboss.core.session import Assignment
-    from pitboss.core.stops import Ending
     from pitboss.engine.journal import Journal
     from pitboss.engine.ports import Places
 
@@ -53,6 +53,10 @@ class Picking:
             look()
         self._look_at = time.monotonic() + LOOK_AGAIN_S
         return step if self._journal.state is state else self._ask(running, landing)
+
+    def nothing_left(self) -> bool:
+        """Whether no prompt has a turn left and no task waits, so that a resumed run would end at once."""
+        return isinstance(self._chooser.next(self._journal.state, ()), Ending)
 
     def _ask(
         self, running: Sequence[Assignment], landing: Sequence[Assignment]
