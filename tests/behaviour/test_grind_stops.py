@@ -71,6 +71,39 @@ def test_a_completed_run_with_failures_says_so_by_its_exit_code_alone(project: P
     assert the_run(project).ending() == ("completed", "every prompt has had its runs")
 
 
+@pytest.mark.parametrize(
+    ("options", "limit", "reason"),
+    [
+        (("--max-iterations", "2"), 0, "stopped at its limit: 2 of 2 sessions"),
+        ((), 2, "stopped: 2 sessions failed in a row (limit 2)"),
+    ],
+    ids=["budget", "failures"],
+)
+def test_a_stopped_run_that_has_nothing_left_to_do_is_not_said_to_go_on(
+    project: Project, options: tuple[str, ...], limit: int, reason: str
+) -> None:
+    settings = f'[agent]\nbackend = "shell"\n[grind]\nconsecutive_failure_limit = {limit}\n'
+    project.write(".pitboss/config.toml", settings)
+    project.prompt("fails", "exit 3", max_runs=2)
+    done = project.pitboss("grind", *options)
+    words = last_words(done.err, the_run(project))
+    assert words[0] == f"run {the_run(project).run_id} {reason}"
+    assert not [line for line in words if "go on with" in line]
+
+
+def test_a_run_whose_sessions_all_failed_says_at_its_end_what_to_do(project: Project) -> None:
+    project.prompt("one", "exit 3", max_runs=1)
+    project.prompt("two", "exit 3", max_runs=1)
+    done = project.pitboss("grind")
+    run = the_run(project)
+    assert done.code == 1
+    what = ["all 2 sessions failed: the last one: exit code: 3", f"  pitboss log {run.run_id}"]
+    assert last_words(done.err, run)[-2:] == [f"needs you: {what[0]}", what[1]]
+    for command in ("status", "report"):
+        assert f"pitboss log {run.run_id}" in project.pitboss(command).out
+    assert "nothing needs you" not in project.pitboss("report").out
+
+
 def test_prompts_that_are_gated_are_waited_for(project: Project) -> None:
     project.prompt("rare", "true", every=4, max_runs=2)
     assert project.pitboss("grind").code == 0
@@ -96,10 +129,12 @@ def test_a_drained_run_can_be_resumed_and_its_exit_code_says_whether_a_session(
     assert done.code == code
     assert run.ending() == ("aborted", "drained on request")
     assert len(run.records) == 1
+    failed = ["needs you: the only session failed: exit code: 1", f"  pitboss log {run.run_id}"]
     assert last_words(done.err, run) == [
         f"run {run.run_id} stopped on request",
         "1 session",
         "nothing landed; main is checked out again",
+        *(failed if code else ()),
         f"go on with `pitboss grind --resume {run.run_id}`",
     ]
     assert project.pitboss("grind", "--resume", "--max-iterations", "2").code == 3

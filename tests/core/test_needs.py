@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from pitboss.core.budget import BudgetSnapshot
 from pitboss.core.condition import Condition
 from pitboss.core.needs import InGit, Need, NeedKind, Situation, after_applying, may_need, needs
 from pitboss.core.session import SessionRecord, SessionStatus
@@ -112,6 +113,44 @@ def test_a_run_that_stopped_because_going_on_was_no_use_says_what_to_look_at(
     reason: str, need: tuple[str, str, str]
 ) -> None:
     assert lines(stopped(reason)) == [need]
+
+
+@pytest.mark.parametrize("condition", [Condition.COMPLETED, Condition.ABORTED])
+@pytest.mark.parametrize(
+    ("failures", "last", "need"),
+    [
+        (
+            1,
+            record(1, status=SessionStatus.ERROR, commit=None, reason="spawn failed: no such file"),
+            ("the only session failed", "spawn failed: no such file"),
+        ),
+        (
+            2,
+            record(2, status=SessionStatus.ERROR, commit=None, reason="exit_code: 3"),
+            ("all 2 sessions failed", "the last one: exit code: 3"),
+        ),
+        (3, None, ("all 3 sessions failed", "")),
+        (3, record(3, commit=None), ("all 3 sessions failed", "")),
+    ],
+)
+def test_a_run_whose_sessions_all_failed_says_so_however_it_ended(
+    failures: int, last: SessionRecord | None, need: tuple[str, str], condition: Condition
+) -> None:
+    used = BudgetSnapshot(iterations=failures, consecutive_failures=failures)
+    state = fresh_run(budget_consumed=used)
+    assert lines(asked(condition=condition, state=state, last=last)) == [(*need, "pitboss log rid")]
+    assert asked(condition=Condition.LIVE, state=state, last=last) == ()
+
+
+def test_failures_are_told_once_and_not_after_they_are_settled() -> None:
+    used = BudgetSnapshot(iterations=1, consecutive_failures=1)
+    state, told = fresh_run(budget_consumed=used), failed(1, "exit_code: 3")
+    assert [need.kind for need in asked(told, state=state)] == [NeedKind.RESCUED]
+    assert asked(told, state=state, git=InGit()) == ()
+    limit = fresh_run(budget_consumed=used, stop_reason="1 session failed in a row (limit 1)")
+    assert len(asked(condition=Condition.ABORTED, state=limit)) == 1
+    more = fresh_run(budget_consumed=BudgetSnapshot(iterations=2, consecutive_failures=1))
+    assert asked(state=more) == ()
 
 
 def test_a_paused_run_is_unpaused() -> None:

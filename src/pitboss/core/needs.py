@@ -85,8 +85,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
     `records` may be all of the run's, or only those that can need anyone: see `may_need`. `tasks` are the files of the
     tasks that the run took from the queue, by id; one that was queued again is no longer among them. `git` is None if
-    git was not asked: then all rescue refs count as still there. `untold` are sessions that failed tests and have
-    no output of them left.
+    git was not asked: then all rescue refs count as still there. `last` is the run's last record, if known. `untold`
+    are sessions that failed tests and have no output of them left.
     """
 
     run_id: str
@@ -97,6 +97,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     records: tuple[SessionRecord, ...]
     tasks: dict[str, str]
     git: InGit | None = None
+    last: SessionRecord | None = None
     untold: frozenset[int] = frozenset()
 
 
@@ -119,7 +120,7 @@ def _lost(record: SessionRecord) -> bool:
 
 def needs(found: Situation) -> tuple[Need, ...]:
     """What needs a person, most urgent first, sessions in their order."""
-    listed = [*_of_run(found), *_of_sessions(found), *_not_landed(found)]
+    listed = [*_of_run(found), *_of_sessions(found), *_not_landed(found)] or [*_all_failed(found)]
     return tuple(sorted(listed, key=lambda need: _URGENCY[need.kind]))
 
 
@@ -167,6 +168,25 @@ def _of_stop(run: str, reason: str) -> Iterator[Need]:
     elif unpriced := _UNPRICED.fullmatch(reason):
         seq = int(unpriced[1])
         yield _need(NeedKind.UNKNOWN_COST, reason, "", f"pitboss show {run} {seq}", seq=seq)
+
+
+def _all_failed(found: Situation) -> Iterator[Need]:
+    """A run that was for nothing, though too short for the limit of failures in a row to stop it.
+
+    Failed tests and rescued work are things of their own, and a person may have settled them.
+    """
+    state = found.state
+    ended = found.condition in (Condition.COMPLETED, Condition.ABORTED)
+    if state is None or not ended or any(record.rescue or failed_tests(record) for record in found.records):
+        return
+    failed = state.budget_consumed.consecutive_failures
+    if failed and failed == state.budget_consumed.iterations:
+        what = "the only session failed" if failed == 1 else f"all {failed} sessions failed"
+        last = found.last
+        why = "" if last is None or last.reason is None else in_words(last.reason)
+        if why and failed > 1:
+            why = f"the last one: {why}"
+        yield _need(NeedKind.FAILURES, what, why, f"pitboss log {found.run_id}")
 
 
 def _of_sessions(found: Situation) -> Iterator[Need]:

@@ -49,6 +49,7 @@ def situation(
         records=every,
         tasks=taken_files(paths),
         git=git,
+        last=next(iter(seen.view.recent), None),
         untold=frozenset(
             record.seq
             for record in every
