@@ -60,6 +60,21 @@ def test_workers_of_a_scheduler_are_not_listed_without_its_certificates(project:
     assert "--tls DIR" in refused.err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("worker", "tcp://127.0.0.1:1", "--dir", ""),
+        ("workers", "tls://127.0.0.1:1", "--tls", ""),
+        ("workers", "cert", ""),
+        ("grind", "--prompts-dir", ""),
+    ],
+)
+def test_an_empty_folder_is_refused_and_nothing_is_made(project: Project, words: tuple[str, ...]) -> None:
+    refused = project.pitboss(*words)
+    assert (refused.code, "Traceback" in refused.err) == (4, False), refused
+    assert project.git("status", "--porcelain") == ""
+
+
 def test_cert_without_a_folder_says_that_it_needs_one(project: Project) -> None:
     refused = project.pitboss("workers", "cert")
     assert refused.code == 4

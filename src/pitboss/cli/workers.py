@@ -43,9 +43,9 @@ def workers(*, words: Sequence[str], tls: Path | None, as_json: bool) -> None:
     them.
     """
     match list(words):
-        case ["cert", directory]:
+        case ["cert", directory] if directory:
             _make_certificates(directory)
-        case ["cert"]:
+        case ["cert"] | ["cert", _]:
             from click import UsageError
 
             raise UsageError("cert needs the folder to make: pitboss workers cert DIR")

@@ -113,7 +113,15 @@ def _path_for_click(*, file_okay: bool) -> click.ParamType[Any]:
 
     import click
 
-    return click.Path(path_type=pathlib.Path, file_okay=file_okay)
+    class NamedPath(click.Path):
+        """Refuses the empty word, such as an unset variable: it would mean the folder that this is called in."""
+
+        def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+            if value == "":
+                self.fail("must not be empty", param, ctx)
+            return super().convert(value, param, ctx)
+
+    return NamedPath(path_type=pathlib.Path, file_okay=file_okay)
 
 
 def _readable(word: str, *, folder: bool) -> object:
