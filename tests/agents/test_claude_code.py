@@ -326,6 +326,15 @@ def test_without_a_result_line_the_messages_seen_are_the_bill(tmp_path: Path) ->
     assert outcome.usage.cost_known
 
 
+def test_a_result_line_that_is_printed_again_says_nothing_new(tmp_path: Path) -> None:
+    cut_off = SPENT | {"id": "m0", "usage": {"input_tokens": 700, "output_tokens": 1}}
+    result = {"type": "result", "total_cost_usd": 0.25, "usage": SPENT["usage"]}
+    messages = ({"type": "assistant", "message": cut_off}, {"type": "assistant", "message": SPENT})
+    used = said(tmp_path, *messages, result, result).usage
+    assert tokens(used) == tokens(said(tmp_path, *messages, result).usage) == (1700, 101, 0, 0)
+    assert used.cost_usd == pytest.approx(0.25)
+
+
 def test_a_polite_stop_without_a_result_line_is_still_the_stop(tmp_path: Path) -> None:
     script = "cat > /dev/null; trap 'exit 0' INT; : > running; while :; do sleep 0.02; done"
     binary = executable(tmp_path / "claude", script)

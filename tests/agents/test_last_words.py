@@ -10,14 +10,17 @@ import pytest
 
 from pitboss.agents.judgement import AgentExit
 from pitboss.agents.table import find_backend
+from pitboss.core.config import Price
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import Usage
-from tests.support.agents import request
+from tests.support.agents import agent, request, run
+from tests.support.replay import replaying, table_of
 
 if TYPE_CHECKING:
     from pitboss.agents.reader import Reader
 
 Line = dict[str, Any]
+PRICE = Price(input_per_million_usd=1.0, output_per_million_usd=1.0)
 
 
 def read(backend: str, *lines: Line) -> Reader:
@@ -231,3 +234,16 @@ def test_an_error_of_the_protocol_is_named_by_its_data(
 ) -> None:
     verdict = read("acp", {"type": "prompt"}, {"type": "error", **error}).verdict(AgentExit(code=1))
     assert ((verdict.reason or "").partition(":")[0], verdict.resets_at) == (reason, resets_at)
+
+
+@pytest.mark.parametrize("ending", ["exit 0", "exit 1", "kill -9 $$"])
+@pytest.mark.parametrize("backend", ["claude_code", "opencode", "qwen"])
+def test_a_last_line_that_broke_off_may_have_been_the_bill(tmp_path: Path, backend: str, ending: str) -> None:
+    table = table_of(backend)
+    whole = table.capture("ok").stdout.rstrip(b"\n")
+    torn = whole[: -(len(whole) - whole.rindex(b"\n")) // 2]
+    settings = replaying(tmp_path / "agent", table, "ok", stdout=torn, then=ending)
+    outcome = run(agent(backend, settings, pricing={"": PRICE}), request(tmp_path, model="m"))
+    assert outcome.status is SessionStatus.ERROR
+    assert outcome.usage.has_tokens
+    assert not outcome.usage.cost_known

@@ -410,6 +410,16 @@ _odds = _odd | st.dictionaries(
     ),
     _odd | st.dictionaries(st.sampled_from(["message", "responseBody", "error", "input", "read"]), _odd),
 )
+
+
+def test_a_step_that_is_printed_again_is_billed_once() -> None:
+    step, other = finish("tool-calls"), finish("stop")
+    for each, identity in ((step, "prt_1"), (other, "prt_2")):
+        each["part"]["id"] = identity
+    assert read(START, step, step, START, other, other).spend() == read(START, step, START, other).spend()
+    assert read(START, step, START, other).spend().reported_usd == pytest.approx(0.02)
+
+
 _line = st.fixed_dictionaries(
     {
         "type": st.sampled_from(

@@ -173,6 +173,8 @@ class Driver:
         by_itself = ended.ended_by is EndedBy.EXIT
         evidence = Evidence(
             paid=self.paid,
+            # One that is stopped may be cut off anywhere; what broke off by itself may have been its bill.
+            intact=not (by_itself and monitor.reader.torn),
             failure=verdict.reason,
             silent=by_itself and 0 < (ended.code or 0) < _BY_SIGNAL and monitor.reader.silent,
         )

@@ -37,10 +37,10 @@ _REFUSED = frozenset(
 class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     """What is known about one start of an agent, besides the usage it reported.
 
-    `paid`: its service may charge. `started`: it ran, or may have run. `intact`: as far as we can tell, all of its
-    output was read. `says_nothing`: it stated that it used nothing. `failure` is the reason it gave for ending, None
-    if it gave none. `silent`: it exited with an error before it said anything. `acted`: it called a tool. `served`:
-    it failed in the middle of an answer.
+    `paid`: its service may charge. `started`: it ran, or may have run. `intact`: as far as we can tell, its output is
+    whole and all of it was read. `says_nothing`: it stated that it used nothing. `failure` is the reason it gave for
+    ending, None if it gave none. `silent`: it exited with an error before it said anything. `acted`: it called a
+    tool. `served`: it failed in the middle of an answer.
     """
 
     paid: bool

@@ -38,7 +38,9 @@ class Bill:
         self._at_result: ByModel = {}
 
     def ended(self, result: dict[str, Any]) -> None:
-        """Take in a result line."""
+        """Take in a result line; one that is printed again says nothing new."""
+        if result == self._result:
+            return
         stated = tokens(table(result, "usage"))
         a_turns_own = bool(self._result) and stated.input < self.messages.main_input
         self._stated = self._stated + stated if a_turns_own else self._stated.at_least(stated)

@@ -68,6 +68,7 @@ class OpencodeReader(JsonReader):
         self._in_vain = False
         self._cuts_in_a_row = 0
         self._last_step: str | None = None
+        self._last_counted: dict[str, Any] = {}
         self._failure: OpencodeFailure | None = None
         self._waits_for: OpencodeFailure | None = None
         self._refused = 0
@@ -177,6 +178,9 @@ class OpencodeReader(JsonReader):
 
     def _step_finished(self, part: dict[str, Any]) -> Iterator[AgentEvent]:
         """Words and tokens count as progress only in a step that produced something."""
+        if part == self._last_counted and word(part, "id"):
+            return  # printed again
+        self._last_counted = part
         self._last_step = word(part, "reason") or "unknown"
         self._step_open = False
         self._failure = self._waits_for = None
