@@ -101,6 +101,7 @@ class TestStop:
             f"run {run_id} stops when session-0001 (a-wait) has ended; `pitboss stop --now` does not wait\n",
             "",
         )
+        assert "waiting for session-0001; `pitboss stop --now` does not wait\n" in done.err
         assert done.code == 0
         assert sessions(done) == [("a-wait", "ok")]
         assert status(project)["condition"] == "aborted"

@@ -140,6 +140,9 @@ def test_a_run_that_does_not_exist_says_so(server: Server, run_id: str) -> None:
         "/%2e%2e/%2e%2e/etc/passwd",
         "//evil.example/",
         "/nothing",
+        f"/runs/x/sessions/{'9' * 5000}",
+        f"/runs/x/sessions/{'9' * 5000}/events",
+        f"/runs/x/sessions/1/output/{'9' * 5000}",
     ],
 )
 def test_no_other_file_can_be_reached(server: Server, path: str) -> None:
@@ -152,6 +155,7 @@ def test_what_is_too_large_is_refused(server: Server) -> None:
     line = f"POST / HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nCookie: {server.cookie}\r\n"
     for more in (
         "Content-Length: 99999999999\r\n\r\n",
+        f"Content-Length: {'9' * 5000}\r\n\r\n",
         "Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
         "Content-Length: -1\r\n\r\n",
         "nonsense\r\n\r\n",

@@ -9,6 +9,7 @@ import pytest
 from pitboss.core.answers import Answer, Declined, Deed, Granted, NotLive, Silence
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.events import Aborting, CapsChanged, Draining, Paused, Skipping, Unpaused
+from pitboss.core.stops import StopBy
 from pitboss.core.view import Flight, View
 from pitboss.core.words.deeds import answer_words, deed_news, named
 
@@ -101,6 +102,10 @@ def test_an_answer_in_words(answer: Answer, view: View, words: str) -> None:
         (
             Draining(in_flight=(1, 2)),
             "draining: no new session starts, waiting for session-0001, session-0002; stop again to abort",
+        ),
+        (
+            Draining(in_flight=(1,), by=StopBy.REQUEST),
+            "draining: no new session starts, waiting for session-0001; `pitboss stop --now` does not wait",
         ),
         (Draining(), "draining: no new session starts, nothing is in flight"),
         (Aborting(), "aborting: sessions in flight are being stopped"),

@@ -48,6 +48,8 @@ def judged(head: RequestHead, *, control: bool = False, **changed: Any) -> Decis
         ("[::1]8000", False),
         ("127.0.0.1:", False),
         ("127.0.0.1:٨٠٠٠", False),
+        ("127.0.0.1:" + "9" * 5000, False),
+        ("[::1]:" + "9" * 5000, False),
         ("", False),
         (None, False),
     ],

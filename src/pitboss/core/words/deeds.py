@@ -11,6 +11,7 @@ from pitboss.core.budget import exceeded
 from pitboss.core.embed import one_line
 from pitboss.core.events import Aborting, CapsChanged, Draining, Paused, Skipping, Unpaused
 from pitboss.core.gauges import gauge_words, gauges_of
+from pitboss.core.stops import StopBy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,9 +53,11 @@ def deed_news(deed: Deed, view: View, now: datetime, clock: ClockFace) -> str:  
             return "nothing to skip: no such session is in flight"
         case Skipping(seqs=seqs):
             return f"skipping {named(seqs, view)}"
-        case Draining(in_flight=seqs):
+        case Draining(in_flight=seqs, by=by):
             names = ", ".join(f"session-{seq:04}" for seq in seqs)
-            waiting = f"waiting for {names}; stop again to abort" if seqs else "nothing is in flight"
+            # Only a second signal counts for more than the first; a second `pitboss stop` does not.
+            sooner = "`pitboss stop --now` does not wait" if by is StopBy.REQUEST else "stop again to abort"
+            waiting = f"waiting for {names}; {sooner}" if seqs else "nothing is in flight"
             return f"draining: no new session starts, {waiting}"
         case _:  # Aborting
             return "aborting: sessions in flight are being stopped"

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 READING = frozenset({"GET", "HEAD"})
 WRITING = "POST"
 HTTP_PORT = 80
+_LONGEST_PORT = 5
+"""How many digits a port has at most; Python refuses to read thousands of them as a number."""
+
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -122,7 +125,7 @@ def split_host(host: str) -> tuple[str, int] | None:
             return None
     elif not colon:
         name, port = host, ""
-    if colon and not (port.isascii() and port.isdecimal()):
+    if colon and not (port.isascii() and port.isdecimal() and len(port) <= _LONGEST_PORT):
         return None
     return name.lower(), int(port) if colon else HTTP_PORT
 

@@ -20,6 +20,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
+from starlette.convertors import IntegerConvertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -70,12 +71,21 @@ _OF_FORMS = {"referrer-policy": "same-origin"}
 BODY_S = 10.0
 """How long the body of a request may take."""
 
-_ADDRESSES = ("", "/runs/{run_id}", "/runs/{run_id}/sessions/{seq:int}")
+_ADDRESSES = ("", "/runs/{run_id}", "/runs/{run_id}/sessions/{seq:number}")
 _STATIC = {
     "pitboss.css": "text/css; charset=utf-8",
     "pitboss.js": "text/javascript; charset=utf-8",
     "icon.svg": "image/svg+xml",
 }
+
+
+class _Number(IntegerConvertor):
+    """The number of something; an address with more digits shows nothing, and Python need not read thousands."""
+
+    regex = "[0-9]{1,15}"
+
+
+register_url_convertor("number", _Number())
 
 
 class Website:
@@ -99,7 +109,7 @@ class Website:
             Route("/static/{name}", _static),
             Route("/runs/{run_id}/sessions", self._older),
             Route("/runs/{run_id}/control", self._control, methods=["GET", "POST"]),
-            Route("/runs/{run_id}/sessions/{seq:int}/output/{place:int}", self._output),
+            Route("/runs/{run_id}/sessions/{seq:number}/output/{place:number}", self._output),
         ]
         for address in _ADDRESSES:
             routes.append(Route(f"{address}/events", self._events))
