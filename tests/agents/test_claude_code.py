@@ -335,6 +335,25 @@ def test_a_result_line_that_is_printed_again_says_nothing_new(tmp_path: Path) ->
     assert used.cost_usd == pytest.approx(0.25)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "API Error: 529 is now retried with a pause, as the issue asks.",
+        "API Error: every 429 was counted twice. Fixed.",
+        "Blocked the pre-push hook from running twice.",
+        "Session stopped by a hook? That can no longer happen.",
+    ],
+)
+def test_what_the_model_writes_about_errors_is_no_error(tmp_path: Path, words: str) -> None:
+    content = [{"type": "text", "text": words}]
+    result = {"type": "result", "is_error": False, "num_turns": 1, "result": words}
+    by_model = {"type": "assistant", "message": SPENT | {"content": content}}
+    assert said(tmp_path, by_model, result).status is OK
+    by_cli = {"type": "assistant", "message": {"id": "m2", "model": "<synthetic>", "content": content}}
+    assert said(tmp_path, by_model, by_cli, result).status is ERROR
+    assert said(tmp_path, result).status is ERROR
+
+
 def test_a_polite_stop_without_a_result_line_is_still_the_stop(tmp_path: Path) -> None:
     script = "cat > /dev/null; trap 'exit 0' INT; : > running; while :; do sleep 0.02; done"
     binary = executable(tmp_path / "claude", script)

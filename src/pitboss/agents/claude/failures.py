@@ -94,8 +94,11 @@ def reset_in(words: str | None) -> float | None:
     return None if found is None else float(found[1])
 
 
-def cut_short(result: dict[str, Any]) -> tuple[Reason, str] | None:
-    """Reason and words for a result without error whose work was cut short; None for all others."""
+def cut_short(result: dict[str, Any], *, words: str) -> tuple[Reason, str] | None:
+    """Reason and words for a result without error whose work was cut short; None for all others.
+
+    `words` are those of the result that are the CLI's own.
+    """
     ending = word(result, "terminal_reason") or ""
     if _STOPPED.search(word(result, "stop_reason") or ""):
         ending = str(result["stop_reason"])
@@ -103,7 +106,7 @@ def cut_short(result: dict[str, Any]) -> tuple[Reason, str] | None:
     if _CUT_SHORT.search(ending):
         reason = vocabulary(CLI).codes.get(ending, Reason.AGENT_ERROR)
         return reason, shortened(f"it was cut short ({ending})" + (f": {said}" if said else ""))
-    return (Reason.AGENT_ERROR, shortened(said)) if _BY_HOOK.search(said) else None
+    return (Reason.AGENT_ERROR, shortened(words)) if _BY_HOOK.search(words) else None
 
 
 def stderr_failure(stderr: bytes) -> tuple[Reason, str] | None:

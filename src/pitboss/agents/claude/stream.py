@@ -61,6 +61,7 @@ class ClaudeReader(JsonReader):
         self._result: dict[str, Any] = {}
         self._api_failure: dict[str, Any] = {}
         self._own_words: dict[str, Any] = {}
+        self._models_words = ""
         self._retry: dict[str, Any] = {}
         self._resets_at: float | None = None
         self._rejected = False
@@ -91,7 +92,7 @@ class ClaudeReader(JsonReader):
             return self._failed(*why)
         if not self._result:
             return self._unfinished(ended)
-        if (short := cut_short(self._result)) is not None:
+        if (short := cut_short(self._result, words=self._clis_words())) is not None:
             return failed(*short)
         if ended.code != 0:
             return by_exit_code(ended)
@@ -107,12 +108,15 @@ class ClaudeReader(JsonReader):
             return False
         if result.get("is_error") is True or word(result, "terminal_reason") == "api_error":
             return True
-        if (word(result, "subtype") or "").startswith("error") or (word(result, "result") or "").startswith(
-            API_ERROR
-        ):
+        if (word(result, "subtype") or "").startswith("error") or self._clis_words().startswith(API_ERROR):
             return True
         own = self._own_words
         return bool(own) and (word(own, "error") is not None or meaning(_text(own), CLI) is not None)
+
+    def _clis_words(self) -> str:
+        """The words of the result, unless the model said them: it may write about errors and hooks."""
+        said = word(self._result, "result") or ""
+        return "" if said.strip() == self._models_words.strip() else said
 
     def _unfinished(self, ended: AgentExit) -> AgentVerdict:
         """The verdict on a CLI that ended without a result."""
@@ -200,6 +204,7 @@ class ClaudeReader(JsonReader):
             self._api_failure = line
         if parent is None:
             self._own_words = line if own else {}
+            self._models_words = "" if own or word(line, "error") else _text(line)
             self._next_turn(word(message, "id"), objects(message, "content"))
         if not own:
             self._goes_on(parent)
