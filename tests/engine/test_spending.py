@@ -6,10 +6,12 @@ from datetime import timedelta
 from math import inf
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from pitboss.core.budget import BudgetSnapshot, Caps, PromptSpend
 from pitboss.core.choosers.scripted import ScriptedChooser
+from pitboss.core.session import Outcome, Progress, SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import Usage
 from pitboss.engine.journal import Journal
@@ -56,6 +58,25 @@ def test_what_is_in_flight_counts_as_a_session_but_costs_nothing_yet(
     cheap = spending(max_cost_usd=1.0)
     cheap.show(1, Usage(cost_usd=2.0))
     assert (cheap.cap_reached(), cheap.stop_session()) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("cap", "message"),
+    [
+        ({"max_cost_usd": 1.0}, "max-cost reached: $1.2500 >= $1.0000"),
+        ({"max_tokens": 150}, "max-tokens reached: 150 >= 150"),
+    ],
+)
+def test_a_session_whose_agent_is_done_counts_before_its_record_is_written(
+    spending: Callable[..., Spending], cap: dict[str, float], message: str
+) -> None:
+    used = Usage(input=100, output=50, cost_usd=0.75)
+    done = Outcome(status=SessionStatus.OK, ended_at=NOW).bill("implementer", used)
+    landing = msgspec.structs.replace(flying(1), progress=Progress(outcome=done))
+    assert spending(**cap).cap_reached() is None
+    over = spending(state=msgspec.structs.replace(IN_FLIGHT, in_flight=(landing,)), **cap).cap_reached()
+    assert over is not None
+    assert over.message == message
 
 
 def test_with_hard_budgets_what_is_in_flight_counts_and_ends_it(spending: Callable[..., Spending]) -> None:

@@ -10,7 +10,7 @@ from pitboss.core.budget import BudgetSnapshot, Caps, PromptSpend
 from pitboss.core.quota import Quota
 from pitboss.core.scheduler import SchedulerState
 from pitboss.core.selection import Selection
-from pitboss.core.session import InFlight, SessionRecord, SessionStatus
+from pitboss.core.session import InFlight, Outcome, SessionRecord, SessionStatus
 from pitboss.core.stops import RunStatus
 from pitboss.core.usage import add_tokens, add_usd
 
@@ -200,6 +200,16 @@ def spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
         tokens_output=add_tokens(used.tokens_output, record.tokens.output),
         cost_usd=add_usd(used.cost_usd, record.cost_usd),
         consecutive_failures=_streak(used.consecutive_failures, record),
+    )
+
+
+def spend_outcome(used: BudgetSnapshot, outcome: Outcome) -> BudgetSnapshot:
+    """What is used up with a session that has yet to be recorded: its tokens and its cost."""
+    return msgspec.structs.replace(
+        used,
+        tokens_input=add_tokens(used.tokens_input, outcome.tokens.input),
+        tokens_output=add_tokens(used.tokens_output, outcome.tokens.output),
+        cost_usd=add_usd(used.cost_usd, outcome.cost_usd),
     )
 
 

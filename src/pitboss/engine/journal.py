@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core import by_seq
-from pitboss.core.run import charge, spend
+from pitboss.core.run import charge, spend, spend_outcome
 from pitboss.core.session import InFlight
 from pitboss.engine.latest_sessions import LatestSessions
 from pitboss.engine.state_writer import StateWriter
@@ -110,6 +110,13 @@ class Journal:
                 self._counted = used, sum(by_seq.find(in_flight, seq) is not None for seq in self._early)
             used, recorded = self._counted
             return used, len(in_flight) - recorded
+
+    def spent_with_outcomes(self) -> tuple[BudgetSnapshot, int]:
+        """`spent`, and what sessions used whose agents are done and that have no record yet."""
+        with self._lock:
+            used, running = self.spent()
+            done = (session.progress.outcome for session in self.running)
+            return reduce(spend_outcome, filter(None, done), used), running
 
     def spending(self) -> tuple[BudgetSnapshot, tuple[int, ...]]:
         """`consumed`, and the numbers of the sessions it does not count yet, at one moment."""

@@ -61,7 +61,7 @@ class Spending:
 
     def cap_reached(self) -> Exceeded | None:
         """The cap that forbids another session."""
-        now, (used, running) = self._now(), self._journal.spent()
+        now, (used, running) = self._now(), self._journal.spent_with_outcomes()
         over = budget.exceeded(self._caps, used, now=now, in_flight=running)
         if over is not None or not self._hard:
             return over
