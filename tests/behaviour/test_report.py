@@ -250,6 +250,12 @@ def test_a_guardian_that_got_ready_loads_nothing_more_at_the_end_of_the_run(
     assert at_the_end == ""
 
 
+@pytest.mark.parametrize(("form", "title"), [("text", "Report on no run\n"), ("md", "# Report on no run\n")])
+def test_a_report_on_nothing_has_a_title(project: Project, form: str, title: str) -> None:
+    done = project.pitboss("report", "--since", "1d", "--format", form)
+    assert (done.code, done.out[: len(title)]) == (0, title)
+
+
 def test_since_joins_runs(project: Project) -> None:
     project.prompt("alpha", "echo new >> new.txt")
     for _ in range(2):

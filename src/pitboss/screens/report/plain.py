@@ -52,7 +52,8 @@ class _Writer:
 
     def lines(self, report: MorningReport) -> Iterator[str]:
         """The whole report."""
-        about = f"{len(report.runs)} runs" if report.is_joined else "".join(run.run_id for run in report.runs)
+        one = "".join(run.run_id for run in report.runs) or "no run"
+        about = f"{len(report.runs)} runs" if report.is_joined else one
         yield self._heading.replace("## ", "# ").format(f"Report on {self._safe(about)}")
         yield from ("", self._safe(report.verdict.text))
         if report.is_joined:
