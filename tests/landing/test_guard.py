@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Thread
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,6 +19,9 @@ from pitboss.git.repo import Repo
 from pitboss.landing.guard import FOLDER, Guard
 from pitboss.store.backup import kept_in_git
 from tests.support.cli import wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 FOR_EVER, NEVER = float("inf"), float("-inf")
 
@@ -343,6 +347,100 @@ def test_whoever_waits_at_a_pipe_in_place_of_a_file_of_gits_goes_on(scene: Scene
         assert waiting.communicate(timeout=20)[0] == b""
     assert not pipe.exists()
     assert scene.guard.check() == ()
+
+
+@pytest.mark.parametrize("name", ["index", "packed-refs", "info/exclude", "logs/HEAD", "COMMIT_EDITMSG"])
+def test_a_folder_in_place_of_a_file_of_gits_is_set_aside(scene: Scene, name: str) -> None:
+    place = scene.root / ".git" / name
+    place.parent.mkdir(exist_ok=True)
+    place.unlink(missing_ok=True)
+    (place / "inside").mkdir(parents=True)
+    (warning,) = scene.guard.check()
+    assert warning == f"{place} was no file and was removed: git needs one there, or none"
+    assert not place.exists()
+    scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
+    assert scene.guard.check() == ()
+
+
+@pytest.mark.parametrize("name", ["logs", "logs/refs", "objects/info", "worktrees"])
+def test_a_file_in_place_of_a_folder_of_gits_is_set_aside(scene: Scene, name: str) -> None:
+    place = scene.root / ".git" / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.parent.mkdir(exist_ok=True)
+    place.touch()
+    (warning,) = scene.guard.check()
+    assert warning == f"{place} was no folder and was removed: git needs one there, or none"
+    scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
+    assert scene.guard.check() == ()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda path: path.write_text("garbage\n"),
+        lambda path: path.write_text(path.read_text().rstrip("\n")),
+        lambda path: path.write_text(""),
+        lambda path: path.unlink(),
+        lambda path: (path.unlink(), path.mkdir()),
+        lambda path: (path.unlink(), path.symlink_to("nowhere")),
+    ],
+    ids=["garbage", "cut", "empty", "gone", "folder", "link"],
+)
+def test_packed_refs_that_are_none_any_more_are_put_back(
+    scene: Scene, spoil: Callable[[Path], object]
+) -> None:
+    packed = scene.root / ".git/packed-refs"
+    scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
+    scene.git("pack-refs", "--all")
+    assert scene.guard.check() == ()
+    was = packed.read_bytes()
+    spoil(packed)
+    assert "git's packed-refs was no such list any more, and was put back" in scene.guard.check()
+    assert packed.read_bytes().splitlines()[1:] == was.splitlines()[1:]
+    assert scene.guard.check() == ()
+    scene.git("rev-parse", "main")
+
+
+def test_refs_that_were_packed_meanwhile_stay_when_the_list_is_put_back(scene: Scene) -> None:
+    packed = scene.root / ".git/packed-refs"
+    scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
+    scene.git("-c", "user.name=a", "-c", "user.email=a@local", "tag", "-m", "one", "v1")
+    scene.git("pack-refs", "--all")
+    packed.write_text(packed.read_text() + "garbage\n")
+    assert len(scene.guard.check()) == 1
+    scene.git("rev-parse", "main", "v1^{commit}")
+    scene.git("for-each-ref", "--format=%(*objectname)")
+    assert scene.guard.check() == ()
+
+
+def test_packed_refs_that_may_not_be_read_are_made_readable(scene: Scene) -> None:
+    packed = scene.root / ".git/packed-refs"
+    scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
+    scene.git("pack-refs", "--all")
+    packed.chmod(0)
+    assert scene.guard.check() == ()
+    assert packed.stat().st_mode & 0o600 == 0o600
+    scene.git("rev-parse", "main")
+
+
+def test_a_shallow_file_of_nonsense_goes_and_what_git_wrote_stays(scene: Scene) -> None:
+    shallow = scene.root / ".git/shallow"
+    shallow.write_text("garbage\n")
+    assert scene.guard.check() == ("git's shallow was no such list any more, and was put back",)
+    assert not shallow.exists()
+    shallow.write_text("a" * 40 + "\n")
+    assert scene.guard.check() == ()
+    shallow.unlink()
+    assert scene.guard.check() == ()
+
+
+def test_a_list_that_made_no_sense_when_the_run_began_is_left_alone(scene: Scene) -> None:
+    shallow = scene.root / ".git/shallow"
+    shallow.write_text("garbage\n")
+    scene.guard.begin()
+    shallow.write_text("nonsense\n")
+    assert scene.guard.check() == ()
+    assert shallow.read_text() == "nonsense\n"
 
 
 def _is_waiting(pid: int, program: str) -> bool:

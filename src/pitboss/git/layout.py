@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from pitboss.git.errors import RepositoryGone
 from pitboss.git.home import HeldFolder, Home, folders_in, identity_of, move_back
+from pitboss.git.kept_lists import NAMES as LISTS
+from pitboss.git.kept_lists import KeptList
 from pitboss.git.small_files import content_of, is_head, led_to
 
 if TYPE_CHECKING:
@@ -20,7 +22,10 @@ if TYPE_CHECKING:
 
 _FOLDERS = ("refs/heads", "logs/refs", "logs/refs/heads", "objects/pack", "objects/info", "worktrees")
 _OWN = ("logs/HEAD",)
-_READ = ("index", "packed-refs", "shallow", "info/exclude", "info/attributes", "objects/info/alternates")
+_FILES = (
+    *("index", "COMMIT_EDITMSG", "logs/HEAD", "packed-refs", "shallow"),
+    *("info/exclude", "info/attributes", "objects/info/alternates"),
+)
 _MAIN = ("objects", "refs", "logs")
 _NEEDED = ("objects", "refs")
 """Without these folders git finds no repository."""
@@ -39,10 +44,12 @@ class Layout:
         self._mark = mark
         places = dict.fromkeys((repo.common_dir, repo.git_dir))  # the second may be inside the first
         self._homes = tuple(Home(place, mark) for place in places)
+        self._lists = tuple(KeptList(repo.common_dir, name) for name in LISTS)
         own = (str(repo.git_dir / name) for name in _OWN)
-        shared = (str(repo.common_dir / name) for name in self._on_the_way)
+        shared = tuple(str(repo.common_dir / name) for name in self._on_the_way)
+        self._folders = (str(repo.common_dir / "logs"), *shared)
         self._on_the_way = (*own, *shared)
-        self._read = tuple(str(place / name) for place in places for name in _READ)
+        self._files = tuple(str(place / name) for place in places for name in _FILES)
         self._stand_ins: list[Path] = []
         self._links: frozenset[Path] = frozenset()
         self._main: tuple[HeldFolder, ...] = ()
@@ -55,12 +62,15 @@ class Layout:
         self._links = frozenset(self._find_links())
         self._hold_main()
         self._head = content_of(self._repo.inside("HEAD"))
+        for kept in self._lists:
+            kept.begin()
 
     def _hold_main(self) -> None:
         self._main = tuple(HeldFolder(self._repo.common_dir / name) for name in _MAIN)
 
     def check(self, set_aside: SetAside) -> Iterator[str]:
-        """Undo damage: a git directory that was moved, links and pipes that appeared in it, a HEAD that names nothing.
+        """Undo damage: a git directory that was moved, links and other things in it where git needs a file or a
+        folder, a HEAD that names nothing, lists that are none.
 
         Yields warnings. Raises RepositoryGone.
         """
@@ -72,12 +82,26 @@ class Layout:
         for link in self._find_links():
             if link not in self._links:
                 yield self._remove(link, set_aside)
-        for place in filter(_is_pipe, self._read):
-            _remove_pipe(place)
-            yield f"{place} was a pipe and was removed: git would have waited there for ever"
+        yield from self._check_kinds(set_aside)
         if not all((self._repo.common_dir / name).is_dir() for name in _NEEDED):
             raise self._homes[0].gone()  # or, while an agent deletes it, about to be
+        yield from filter(None, (kept.check(set_aside) for kept in self._lists))
         yield from self._check_head(set_aside)
+
+    def _check_kinds(self, set_aside: SetAside) -> Iterator[str]:
+        """Remove what is neither a file, a folder nor a link where git needs the one or the other."""
+        for place in self._files:
+            kind = _kind(place)
+            if kind == stat.S_IFIFO:
+                _remove_pipe(place)
+                yield f"{place} was a pipe and was removed: git would have waited there for ever"
+            elif kind not in (0, stat.S_IFREG, stat.S_IFLNK):
+                set_aside(Path(place), os.path.relpath(place, self._repo.common_dir))
+                yield f"{place} was no file and was removed: git needs one there, or none"
+        for place in self._folders:
+            if _kind(place) not in (0, stat.S_IFDIR, stat.S_IFLNK):
+                set_aside(Path(place), os.path.relpath(place, self._repo.common_dir))
+                yield f"{place} was no folder and was removed: git needs one there, or none"
 
     def homes(self) -> tuple[KnownHome, ...]:
         """What another process needs for `bring_back`."""
@@ -154,11 +178,12 @@ class Layout:
         yield from (Path(place) for place in self._on_the_way if os.path.islink(place))  # noqa: PTH114 - many a look
 
 
-def _is_pipe(place: str) -> bool:
+def _kind(place: str) -> int:
+    """What is there: one of the kinds of `stat`; 0 if nothing is."""
     try:
-        return stat.S_ISFIFO(os.lstat(place).st_mode)
+        return stat.S_IFMT(os.lstat(place).st_mode)
     except OSError:
-        return False
+        return 0
 
 
 def _remove_pipe(pipe: str) -> None:

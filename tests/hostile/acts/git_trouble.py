@@ -248,6 +248,27 @@ ACTS = {
     ),
     "pipe-for-info-attributes": Act('cd "$REPO/.git/info"; rm -f attributes; mkfifo attributes'),
     "pipe-for-alternates": Act('mkfifo "$REPO/.git/objects/info/alternates"', told="alternates was a pipe"),
+    "folder-for-packed-refs": Act(
+        'cd "$REPO/.git"; test -e packed-refs || mkdir -p packed-refs/x', told="packed-refs was no file"
+    ),
+    "folder-for-info-exclude": Act(
+        'cd "$REPO/.git/info"; rm -f exclude; mkdir -p exclude/x', told="exclude was no file"
+    ),
+    "folder-for-the-index": Act('git="$(git rev-parse --git-path index)"; rm -f "$git"; mkdir -p "$git/x"'),
+    "folder-for-the-log-of-head": Act('cd "$REPO/.git"; rm -f logs/HEAD; mkdir -p logs/HEAD/x'),
+    "folder-for-commit-message": Act('cd "$REPO/.git"; rm -f COMMIT_EDITMSG; mkdir -p COMMIT_EDITMSG/x'),
+    "file-for-logs": Act(
+        'cd "$REPO/.git"; rm -rf logs; touch logs', told="logs was no folder", touches=("stash",)
+    ),
+    "packed-refs-are-garbage": Act(
+        'cd "$REPO/.git"; echo garbage >packed-refs',
+        before="git pack-refs --all",
+        told="packed-refs was no such list",
+    ),
+    "packed-refs-are-gone": Act(
+        'rm -f "$REPO/.git/packed-refs"', before="git pack-refs --all", told="packed-refs was no such list"
+    ),
+    "shallow-is-garbage": Act('echo garbage >"$REPO/.git/shallow"', told="shallow was no such list"),
     "link-for-packed-refs": Act('cd "$REPO/.git"; ln -s "$BESIDE/precious" packed-refs'),
     "git-file-leads-elsewhere": Act(
         'rm .git; echo "gitdir: $BESIDE/other/.git" >.git', modes=(WORKTREE, PARALLEL)
