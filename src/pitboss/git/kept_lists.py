@@ -100,7 +100,7 @@ class KeptList:
     def _write(self, content: bytes) -> None:
         if not content:
             return
-        fresh = self._path.with_name(f"{self._path.name}.pitboss-{os.getpid()}")
+        fresh = self._path.with_name(f"{self._path.name}.put-back-{os.getpid()}")
         with suppress(FileNotFoundError):
             fresh.unlink()  # left by a crash
         with fresh.open("xb") as file:
