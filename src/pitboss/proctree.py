@@ -46,6 +46,7 @@ class _System(Protocol):
     def inherited(self) -> list[int]: ...
     def own_pids(self) -> list[int]: ...
     def environ(self, pid: int) -> set[bytes]: ...
+    def cwd(self, pid: int) -> str | None: ...
 
 
 class ProcSystem:
@@ -85,6 +86,13 @@ class ProcSystem:
     def environ(self, pid: int) -> set[bytes]:
         """The NAME=VALUE pairs that `pid` was started with; empty if they may not be read."""
         return set(filter(None, _read(f"/proc/{pid}/environ").split(b"\0")))
+
+    def cwd(self, pid: int) -> str | None:
+        """The folder that `pid` is in; None if that may not be read."""
+        try:
+            return os.readlink(f"/proc/{pid}/cwd")  # noqa: PTH115 - no paths in this module
+        except OSError:
+            return None
 
 
 class PsutilSystem:
@@ -132,6 +140,15 @@ class PsutilSystem:
             return _pairs(psutil.Process(pid).environ())
         except (psutil.Error, OSError):
             return set()
+
+    def cwd(self, pid: int) -> str | None:
+        """The folder that `pid` is in; None if that may not be read."""
+        import psutil
+
+        try:
+            return psutil.Process(pid).cwd()
+        except (psutil.Error, OSError):
+            return None
 
 
 _system: _System = ProcSystem() if sys.platform.startswith("linux") else PsutilSystem()
@@ -201,6 +218,13 @@ def ancestors() -> list[int]:
 def carries(pid: int, env_marker: Mapping[str, str]) -> bool:
     """Whether `pid` was started with every NAME=VALUE pair of the marker; an empty marker marks nothing."""
     return bool(env_marker) and _pairs(env_marker) <= _system.environ(pid)
+
+
+def places(pid: int, variable: str) -> list[str]:
+    """The folders that tell where `pid` works: what the variable says that it was started with, and where it is."""
+    name = os.fsencode(f"{variable}=")
+    said = [os.fsdecode(pair[len(name) :]) for pair in _system.environ(pid) if pair.startswith(name)]
+    return [place for place in (*said, _system.cwd(pid)) if place]
 
 
 def carrying(env_marker: Mapping[str, str], *, since: int) -> list[int]:

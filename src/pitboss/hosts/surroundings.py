@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pitboss.core.agent import AgentRequest, AgentWork
+from pitboss.core.environment import WORKTREE
 from pitboss.hosts.exchange import Exchange, SessionFiles
 from pitboss.store.paths import pitboss_dir
 
@@ -51,6 +52,12 @@ class Surroundings:
         """The folder of everything that pitboss keeps there."""
         return pitboss_dir(self._paths.repo)
 
+    def own(self, pids: Sequence[int]) -> list[int]:
+        """Those of the processes that work for this run, and not for a run of the same name in another folder."""
+        from pitboss.hosts.ownership import own
+
+        return own(self._paths, pids)
+
     def transcript(self, session: Assignment, kind: str) -> str:
         """The absolute path of a transcript of the session."""
         return str(self._paths.transcript(session.seq, kind))
@@ -67,7 +74,7 @@ class Surroundings:
             "PITBOSS_SESSION_SEQ": str(session.seq),
             "PITBOSS_SUMMARY_FILE": str(files.summary),
             "PITBOSS_SCRATCHPAD": str(files.notes),
-            "PITBOSS_WORKTREE": self.tree(session),
+            WORKTREE: self.tree(session),
             "PITBOSS_SKIP_FILE": str(files.skip),
         }
 

@@ -114,12 +114,12 @@ class ThisMachine:
             )
 
     def is_running(self, pid: int, pid_started: int) -> bool:
-        """Whether that process is alive, and not another that has since been given its pid."""
-        return proctree.start_time(pid) == pid_started
+        """Whether that process is alive, this run's, and not another that has since been given its pid."""
+        return proctree.start_time(pid) == pid_started and bool(self._surroundings.own([pid]))
 
     def end_process(self, pid: int, pid_started: int | None) -> None:
         """End that process and its descendants, if it is alive."""
-        if proctree.start_time(pid) == pid_started:
+        if pid_started is not None and self.is_running(pid, pid_started):
             proctree.end_tree([pid], grace_s=STOP_GRACE_S)
 
     @contextmanager
@@ -148,6 +148,6 @@ class OnlyThisMachine:
 
     def end_strays(self, run_id: str, *, since: float) -> bool:
         """End every process that carries the marker of a dead run; returns whether there was one."""
-        strays = proctree.carrying({RUN_ID: run_id}, since=proctree.ticks(since))
+        strays = self._surroundings.own(proctree.carrying({RUN_ID: run_id}, since=proctree.ticks(since)))
         proctree.end_tree(strays, grace_s=STOP_GRACE_S)
         return bool(strays)

@@ -1,0 +1,30 @@
+"""Tells a run's processes from those of its twin in a copy of the repository, which has the same notes (SPEC 7)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pitboss import proctree
+from pitboss.core.environment import WORKTREE
+from pitboss.store.paths import RunPaths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def own(paths: RunPaths, pids: Iterable[int]) -> list[int]:
+    """Those of the processes that do not work for a run of the same name in another folder.
+
+    A repository that was moved took the folder along: then its processes are this run's.
+    """
+    return [pid for pid in pids if not _is_of_twin(paths, pid)]
+
+
+def _is_of_twin(paths: RunPaths, pid: int) -> bool:
+    for place in map(Path, proctree.places(pid, WORKTREE)):
+        for folder in (place, *place.parents):
+            run = RunPaths(folder, paths.run_id).root
+            if run.is_dir():
+                return not run.samefile(paths.root)
+    return False
