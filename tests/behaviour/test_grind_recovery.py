@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -220,3 +221,29 @@ def test_a_pipe_in_the_place_of_the_summary_file_holds_nobody_up(project: Projec
     project.prompt("odd", 'rm -f "$PITBOSS_SUMMARY_FILE"; mkfifo "$PITBOSS_SUMMARY_FILE"', max_runs=1)
     assert project.pitboss("grind").code == 0
     assert the_run(project).records[0]["summary"] == "(no summary provided)"
+
+
+@pytest.mark.parametrize(
+    ("start", "back"),
+    [
+        (("switch", "-q", "main"), "main"),
+        (("switch", "-q", "-c", "my$work"), "'my$work'"),
+        (("switch", "-q", "--detach"), "--detach {head}"),
+    ],
+    ids=["main", "odd name", "detached"],
+)
+def test_a_repair_says_how_to_go_back_to_what_was_checked_out(
+    project: Project, tmp_path: Path, start: tuple[str, ...], back: str
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    project.prompt("chore", f"echo work >work.txt; {gate.script}", max_runs=1)
+    project.git(*start)
+    before = project.git("rev-parse", "HEAD").strip()
+    killed(project, gate)
+    run = the_run(project)
+    done = project.pitboss("repair", run.run_id)
+    command = f"git switch {back.format(head=before)}"
+    said = f"{run.branch} is checked out; `{command}` goes back to what was before the run"
+    assert (done.code, said in done.err) == (0, True), done
+    subprocess.run(["sh", "-ec", command], cwd=project.root, check=True, capture_output=True)
+    assert said not in project.pitboss("repair", run.run_id).err

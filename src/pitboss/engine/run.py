@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
 from functools import reduce
 from typing import TYPE_CHECKING, Protocol
@@ -159,7 +160,17 @@ class Run:
             )
             if not repairs:
                 self._say("nothing to repair")
+            self._say_how_to_go_back(parts.journal.state)
         return 0
+
+    def _say_how_to_go_back(self, state: RunState) -> None:
+        """A repair leaves the run branch checked out, for a resume; the user may want something else."""
+        back = state.return_to and HeadPosition.named(self._repo, state.return_to)
+        if back and back.branch != state.branch and self._repo.on_branch() == f"refs/heads/{state.branch}":
+            to = "--detach " + back.commit if back.branch is None else shlex.quote(back.branch)
+            self._say(
+                f"{state.branch} is checked out; `git switch {to}` goes back to what was before the run"
+            )
 
     def _fresh(self, here: HeadPosition, start: HeadPosition) -> RunState:
         mission = self._mission
