@@ -407,3 +407,10 @@ def test_runs_say_how_much_disk_they_take(project: Project) -> None:
     assert project.pitboss("gc").code == 0
     assert project.pitboss("runs", "--disk", "--json").json()[0]["disk_bytes"] < listed["disk_bytes"]
     assert run.run_id in table[1]
+
+
+def test_where_pitboss_never_ran_nothing_is_left_behind(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    project.git("init", "-q")
+    assert project.pitboss("gc") == (0, "nothing to remove\n", "")
+    assert project.git("status", "--short", "--ignored") == ""

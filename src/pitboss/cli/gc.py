@@ -44,6 +44,7 @@ def gc(
     from pitboss.store.catalogue import find_run, list_runs
     from pitboss.store.git_dir import lock_paths
     from pitboss.store.lock import RunLock
+    from pitboss.store.paths import pitboss_dir
 
     repo = Repo.discover(Path.cwd(), purpose="collecting garbage")
     named = dict.fromkeys(find_run(repo.root, run_id).run_id for run_id in run_ids)
@@ -56,7 +57,8 @@ def gc(
     unasked = dry_run or as_json or named or older_than is not None or not has_terminal()
     if not unasked and not tidying.agreed(survey(None)):
         return 0
-    with nullcontext() if dry_run else RunLock.acquire(*lock_paths(repo.root), run_id=None):
+    is_lockless = dry_run or not pitboss_dir(repo.root).exists()  # the lock's file would make that folder
+    with nullcontext() if is_lockless else RunLock.acquire(*lock_paths(repo.root), run_id=None):
         remote = tidying.look_at_remote(repo)
         done = [each if dry_run else tidying.tidied(repo, each, remote) for each in survey(remote)]
     if as_json:
