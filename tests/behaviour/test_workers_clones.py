@@ -147,7 +147,7 @@ def test_a_session_that_meets_a_damaged_clone_is_tried_elsewhere_and_the_worker_
 
 
 SPOILED = {
-    "refs": "echo garbage > $(git rev-parse --git-common-dir)/packed-refs",
+    "refs": "rm -r $(git rev-parse --git-common-dir)/refs",
     "objects": "rm -r $(git rev-parse --git-common-dir)/objects/??",
     "name": "git init -q nested; mkdir nested/.GIT; echo x > nested/.GIT/x; echo y > nested/y",
 }

@@ -8,6 +8,7 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.git.small_files import read_file
 
 if TYPE_CHECKING:
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 _MOST_BYTES = 16 * 1024 * 1024
 _HASH = rb"[0-9a-f]{40}(?:[0-9a-f]{24})?"
 _LINES = {
-    "packed-refs": re.compile(rb"(?:(?:#.*|\^%b|%b [^\0\n]+)\n)*" % (_HASH, _HASH)),
-    "shallow": re.compile(rb"(?:%b\n)*" % _HASH),
+    "packed-refs": lazy_pattern(rb"(?:(?:#.*|\^%b|%b [^\0\n]+)\n)*" % (_HASH, _HASH)),
+    "shallow": lazy_pattern(rb"(?:%b\n)*" % _HASH),
 }
-_REF = re.compile(rb"^(%b) (refs/[^\0\n]+)\n" % _HASH, re.MULTILINE)
+_REF = lazy_pattern(rb"^(%b) (refs/[^\0\n]+)\n" % _HASH, re.MULTILINE)
 _HEADER = b"# pack-refs with: sorted \n"
 """Not the one that git writes: it would promise that what tags lead to is there too."""
 NAMES = tuple(_LINES)

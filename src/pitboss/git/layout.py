@@ -62,6 +62,10 @@ class Layout:
         self._links = frozenset(self._find_links())
         self._hold_main()
         self._head = content_of(self._repo.inside("HEAD"))
+        self.keep_lists()
+
+    def keep_lists(self) -> None:
+        """Take git's lists as they are now to be right: whoever calls this has mended them."""
         for kept in self._lists:
             kept.begin()
 

@@ -116,6 +116,7 @@ class Guard:
             warnings += self._compared(saved, gone_at)  # the hooks may be somewhere else now
         self._save()
         warnings += tuple(self._refs.resume(gone_at, self._set_aside))
+        self._layout.keep_lists()
         self._rescues.resume(gone_at)
         warnings += tuple(self._rescues.check())
         self._keep()
@@ -158,11 +159,17 @@ class Guard:
             if self._clean > begun:
                 return ()  # a check that began after this call found everything as it was
             self._begun += 1
-            refs = self._refs.check(self._set_aside) if self._fenced else ()
-            warnings = (*self._checked(seq), *refs, *self._rescues.check())
+            warnings = (*self._checked(seq), *self._checked_refs(), *self._rescues.check())
             if not warnings:
                 self._clean = self._begun
             return warnings
+
+    def _checked_refs(self) -> tuple[str, ...]:
+        """Put back what a sandbox leaves open of git's refs; returns the warnings."""
+        warnings = tuple(self._refs.check(self._set_aside)) if self._fenced else ()
+        if warnings:
+            self._layout.keep_lists()
+        return warnings
 
     def _checked(self, seq: int = 0) -> tuple[str, ...]:
         """The same, except for the refs that a sandbox leaves open."""
