@@ -11,8 +11,10 @@ from pitboss.cli.shared.given import age
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
     from datetime import timedelta
 
+    from pitboss.git.repo import Repo
     from pitboss.workers.remote_leftovers import RemoteLeftovers
 
 
@@ -42,9 +44,6 @@ def gc(
     from pitboss.git.repo import Repo
     from pitboss.screens.output import write_json
     from pitboss.store.catalogue import find_run, list_runs
-    from pitboss.store.git_dir import lock_paths
-    from pitboss.store.lock import RunLock
-    from pitboss.store.paths import pitboss_dir
 
     repo = Repo.discover(Path.cwd(), purpose="collecting garbage")
     named = dict.fromkeys(find_run(repo.root, run_id).run_id for run_id in run_ids)
@@ -57,8 +56,7 @@ def gc(
     unasked = dry_run or as_json or named or older_than is not None or not has_terminal()
     if not unasked and not tidying.agreed(survey(None)):
         return 0
-    is_lockless = dry_run or not pitboss_dir(repo.root).exists()  # the lock's file would make that folder
-    with nullcontext() if is_lockless else RunLock.acquire(*lock_paths(repo.root), run_id=None):
+    with nullcontext() if dry_run else _locked(repo):
         remote = tidying.look_at_remote(repo)
         done = [each if dry_run else tidying.tidied(repo, each, remote) for each in survey(remote)]
     if as_json:
@@ -66,3 +64,13 @@ def gc(
     else:
         tidying.say_all(done, dry_run=dry_run)
     return int(not tidying.did_as_asked(done, wish))
+
+
+def _locked(repo: Repo) -> AbstractContextManager[object]:
+    """Hold off runs, where there may be any: a lock would make the folder of a repository that has none."""
+    from pitboss.store.git_dir import lock_paths
+    from pitboss.store.lock import RunLock
+    from pitboss.store.paths import pitboss_dir
+
+    has_runs = pitboss_dir(repo.root).exists()
+    return RunLock.acquire(*lock_paths(repo.root), run_id=None) if has_runs else nullcontext()

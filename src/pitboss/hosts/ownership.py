@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitboss import proctree
 from pitboss.core.environment import WORKTREE
+from pitboss.store.opening import status
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -22,9 +24,10 @@ def own(paths: RunPaths, pids: Iterable[int]) -> list[int]:
 
 
 def _is_of_twin(paths: RunPaths, pid: int) -> bool:
+    ours = status(paths.root)
     for place in map(Path, proctree.places(pid, WORKTREE)):
         for folder in (place, *place.parents):
-            run = RunPaths(folder, paths.run_id).root
-            if run.is_dir():
-                return not run.samefile(paths.root)
+            run = status(RunPaths(folder, paths.run_id).root)
+            if run is not None:
+                return ours is None or not os.path.samestat(run, ours)
     return False
