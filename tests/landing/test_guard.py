@@ -413,6 +413,18 @@ def test_refs_that_were_packed_meanwhile_stay_when_the_list_is_put_back(scene: S
     assert scene.guard.check() == ()
 
 
+def test_refs_that_a_fenced_session_forged_are_not_put_back_as_packed_ones(scene: Scene) -> None:
+    scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
+    guard = Guard(Repo(scene.root, scene.root / ".git", scene.root / ".git"), scene.run, fenced=True)
+    guard.begin()
+    packed = scene.root / ".git/packed-refs"
+    packed.write_text((scene.root / ".git/refs/heads/main").read_text().strip() + " refs/heads/forged\n")
+    (warning,) = guard.check()
+    assert "held refs that were never made: refs/heads/forged" in warning
+    assert guard.check() == ()
+    assert not packed.exists()
+
+
 def test_packed_refs_that_may_not_be_read_are_made_readable(scene: Scene) -> None:
     packed = scene.root / ".git/packed-refs"
     scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")

@@ -135,9 +135,7 @@ class Perseverance:
         match kind(error):
             case Kind.RACE:
                 return self._pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** (tries - 1)))
-            case Kind.GONE if self._missed < LOOKS_FOR_REPOSITORY and (
-                fought or tries < LOOKS_FOR_REPOSITORY
-            ):
+            case Kind.GONE if fought or tries < LOOKS_FOR_REPOSITORY:
                 return self._pause(min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**tries))
             case Kind.OTHER:
                 return tries == 1
