@@ -398,3 +398,31 @@ def test_with_the_network_gone_the_run_goes_on(project: Project) -> None:
     assert done.returncode == 3
     assert len(the_run(project).records) == 1
     assert b"did not get through to [notify] urls, no. 2 (ntfys)" in done.stderr
+
+
+def test_what_arrived_is_not_said_to_have_failed_because_another_address_hangs(
+    project: Project, got: Service, tmp_path: Path
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys, time\nif 'pitboss.screens.notify.delivery' in sys.orig_argv: time.sleep(1)\n"
+    )
+    project.env["PYTHONPATH"] = str(tmp_path)  # a machine on which programs start slowly
+    nowhere = f"json://127.0.0.1:{refusing()}"
+    with hanging() as port:
+        away = f"json://127.0.0.1:{port}"
+        notify(project, "${HOOK}", away, nowhere, more="heartbeat_end_url = '${BEAT}/end'")
+        done = project.pitboss("grind", "--max-iterations", "1")
+    assert [line for line in done.err.splitlines() if "get through" in line] == [
+        "warning: a notice did not get through to [notify] urls, no. 2 (json): timed out after 10 s",
+        "warning: a notice did not get through to [notify] urls, no. 3 (json): no answer",
+    ]
+    assert len(texts(got)) == 1
+    assert len(got.at(f"/{SECRET}/beat/end")) == 1
+
+
+def test_a_service_has_five_seconds_to_answer(project: Project, got: Service) -> None:
+    got.delays[f"/{SECRET}"] = 4.6
+    notify(project, "${HOOK}")
+    done = project.pitboss("grind", "--max-iterations", "1")
+    assert "get through" not in done.err
+    assert len(texts(got)) == 1

@@ -7,6 +7,7 @@ import json
 import socket
 import socketserver
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,13 +29,14 @@ class Request(NamedTuple):
 
 
 class Service:
-    """An HTTP server that takes everything; `answers` are the codes to give first, by path prefix."""
+    """An HTTP server that takes everything; `answers` are the codes to give first, by path, `delays` seconds before."""
 
     def __init__(self, port: int) -> None:
         self.port = port
         self.got: list[Request] = []
         self.answers: dict[str, list[int]] = {}
         self.redirects: dict[str, str] = {}
+        self.delays: dict[str, float] = {}
 
     def at(self, path: str) -> list[Request]:
         """What came to `path`."""
@@ -53,6 +55,7 @@ def service() -> Iterator[Service]:
         def _take(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             found.got.append(Request(self.command, self.path, body))
+            time.sleep(found.delays.get(self.path, 0.0))
             codes = found.answers.get(self.path, [])
             to = found.redirects.get(self.path)
             self.send_response(307 if to else codes.pop(0) if codes else 200)

@@ -21,7 +21,7 @@ from pitboss.screens.notify.errands import COMMAND, TRIES, TRY_S
 from pitboss.typed import from_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from pitboss.screens.notify.errands import Round
@@ -93,13 +93,12 @@ class RealErrands:
         """
         if not sent.letters:
             return {}
-        order = {"letters": msgspec.to_builtins(sent.letters), "within_s": within_s}
         ended = self._run(
             Command(
                 argv=(sys.executable, "-P", "-m", _DELIVERY),
                 cwd="/",
                 env=dict(os.environ),
-                stdin=json.dumps(order).encode(),
+                stdin=msgspec.json.encode(sent.letters),
                 merge_stderr=False,
                 max_seconds=within_s,
                 grace_s=_GRACE_S,
@@ -107,13 +106,10 @@ class RealErrands:
             ),
             stop,
         )
-        why = _why_not(ended, within_s)
-        if why is None:
-            try:
-                return from_json(ended.tail, dict[str, str])
-            except msgspec.DecodeError:
-                why = "it was not accepted"
-        return {letter.channel: why for letter in sent.letters}
+        known = dict(_outcomes(ended.tail))
+        why = _why_not(ended, within_s) or "it was not accepted"
+        results = {letter.channel: known.get(letter.channel, why) for letter in sent.letters}
+        return {channel: failure for channel, failure in results.items() if failure is not None}
 
     def _run(self, command: Command, stop: Callable[[], StopRequest | None]) -> Exit:
         """Run a command to its end; whatever the system refuses meanwhile (a pipe, memory) is its failure."""
@@ -137,6 +133,13 @@ class RealErrands:
             with suppress(OSError):
                 if proctree.start_time(pid) == since:
                     os.killpg(pid, signal.SIGKILL)
+
+
+def _outcomes(printed: bytes) -> Iterator[tuple[str, str | None]]:
+    """What became of those letters of which it is known, by channel: the rest hung until time was up."""
+    for line in printed.splitlines():
+        with suppress(msgspec.DecodeError):
+            yield from_json(line, tuple[str, str | None])
 
 
 def _why_not(ended: Exit, limit_s: float) -> str | None:

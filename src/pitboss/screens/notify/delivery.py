@@ -1,6 +1,6 @@
 """The process that sends a round of messages: each to its address, in a thread of its own (SPEC 12).
 
-It reads letters as JSON on stdin and prints why those that failed did. Whatever hangs ends with it. What libraries say
+It reads letters as JSON on stdin and prints of each whether it arrived. Whatever hangs ends with it. What libraries say
 about a failure may hold an address, so only what is known to be harmless is taken from it.
 """
 
@@ -13,15 +13,12 @@ import re
 import sys
 import time
 from threading import Thread, get_ident
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pitboss.screens.notify.errands import PAUSE_S, TRIES, TRY_S, Letter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-MARGIN_S = 0.4
-"""Left of the time for the answer to be printed."""
 
 _AGENT = "pitboss"
 _STATUS = re.compile(r"\berror=(\d{3})\b")
@@ -30,41 +27,41 @@ _TIMED_OUT = "timed out"
 
 
 def main() -> None:
-    """Send what is on stdin; print one JSON object, channel to reason."""
-    began = time.monotonic()
-    order: dict[str, Any] = json.loads(sys.stdin.buffer.read())
-    ends = began + float(order["within_s"]) - MARGIN_S
-    sendings = [Sending(Letter(**letter), ends) for letter in order["letters"]]
+    """Send what is on stdin; print one line of JSON a letter, its channel and failure, as soon as that is known."""
+    letters = [Letter(**letter) for letter in json.loads(sys.stdin.buffer.read())]
+    sendings = [Sending(letter) for letter in letters]
     for sending in sendings:
         sending.start()
     for sending in sendings:
-        sending.join(max(0.0, ends - time.monotonic()))
-    failures = {each.letter.channel: each.failure for each in sendings if each.failure is not None}
-    sys.stdout.write(json.dumps(failures))
-    sys.stdout.flush()
+        sending.join()
     os._exit(0)
 
 
 class Sending(Thread):
-    """Up to three tries at one address; `failure` says why the last one failed, None once one did not."""
+    """Up to three tries at one address."""
 
-    def __init__(self, letter: Letter, ends: float) -> None:
+    def __init__(self, letter: Letter) -> None:
         super().__init__(daemon=True)
-        self.letter = letter
-        self.failure: str | None = _TIMED_OUT
-        self._ends = ends
+        self._letter = letter
 
     def run(self) -> None:
-        """Try until it arrives, the tries are used up, or the time is."""
-        attempt = _asked if not self.letter.title else _told
+        """Try until it arrives or the tries are used up, and print what came of it."""
+        failure = self._tried()
+        line = json.dumps([self._letter.channel, failure]).encode() + b"\n"
+        os.write(sys.stdout.fileno(), line)  # in one piece, whichever thread it is
+
+    def _tried(self) -> str | None:
+        letter = self._letter
+        attempt = _told(letter) if letter.title else lambda: _asked(letter)
+        if attempt is None:
+            return "apprise does not understand the address"
+        failure: str | None = None
         for nth in range(TRIES):
             time.sleep(PAUSE_S * nth)
-            left = self._ends - time.monotonic()
-            if left <= 0:
-                return
-            self.failure = within(min(TRY_S, left), lambda: attempt(self.letter))
-            if self.failure is None:
-                return
+            failure = within(TRY_S, attempt)
+            if failure is None:
+                break
+        return failure
 
 
 def within(limit_s: float, attempt: Callable[[], str | None]) -> str | None:
@@ -76,21 +73,28 @@ def within(limit_s: float, attempt: Callable[[], str | None]) -> str | None:
     return said[0] if said else _TIMED_OUT
 
 
-def _told(letter: Letter) -> str | None:
-    """Send a message through apprise; returns why it failed."""
+def _told(letter: Letter) -> Callable[[], str | None] | None:
+    """What sends a message through apprise and returns why it failed; None if the address makes no sense."""
     import apprise
 
     heard = _Heard.installed()
     asset = apprise.AppriseAsset(app_id="pitboss", app_desc="pitboss", async_mode=False)
     service = apprise.Apprise.instantiate(letter.url, asset=asset)
     if service is None:
-        return "apprise does not understand the address"
+        return None
     service.notify_format = apprise.NotifyFormat.TEXT  # as HTML, a mail would lose its lines
-    try:
-        arrived = service.notify(body=letter.body, title=letter.title, body_format=apprise.NotifyFormat.TEXT)
-    except Exception:  # its words may hold the address
-        return "it was not accepted"
-    return None if arrived else heard.reason()
+    service.socket_connect_timeout = service.socket_read_timeout = TRY_S  # apprise waits for 4 s
+
+    def attempt() -> str | None:
+        try:
+            arrived = service.notify(
+                body=letter.body, title=letter.title, body_format=apprise.NotifyFormat.TEXT
+            )
+        except Exception:  # its words may hold the address
+            return "it was not accepted"
+        return None if arrived else heard.reason()
+
+    return attempt
 
 
 class _Heard(logging.Handler):
