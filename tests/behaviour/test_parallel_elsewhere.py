@@ -90,6 +90,28 @@ def test_the_user_commits_and_switches_meanwhile(project: Project, gate: Gate) -
     assert project.git("status", "--porcelain", "--branch") == "## main\n"
 
 
+def test_what_the_user_stashes_meanwhile_is_no_sessions_work(project: Project, gate: Gate) -> None:
+    for key in ("user.name", "user.email"):
+        project.git("config", key, "somebody")
+    works = f"echo text >added-$PITBOSS_SESSION_SEQ.txt\ngit add .\ngit commit -qm own\n{gate.script}"
+    project.prompt("chore", works, max_runs=3, parallel_safe=True)
+    with grinding(project, "--max-parallel", "3") as live:
+        gate.wait()
+        run = the_run(project)
+        wait_until(lambda: len([*(run.folder / "worktrees").glob("*/added-*")]) == 3)
+        project.write("README.md", "half done\n")
+        project.write("loose.txt", "half done too\n")
+        project.git("stash", "-q", "-u")
+        project.git("switch", "-q", "-c", "feature")
+        project.git("stash", "pop", "-q")
+        gate.open()
+        done = live.ended()
+    assert done.code == 0, done
+    assert [verdict(record) for record in run.records] == [("ok", None, True, 0)] * 3
+    assert project.git("for-each-ref", "refs/pitboss/rescue") == ""
+    assert project.git("status", "--porcelain") == " M README.md\n?? loose.txt\n"
+
+
 def test_the_run_branch_cannot_be_checked_out_while_the_run_lives_but_can_be_after(
     project: Project, gate: Gate
 ) -> None:

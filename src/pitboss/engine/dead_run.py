@@ -209,16 +209,16 @@ def _moved_since(dead: DeadRun, checkout: Checkout, repo: Repo, paths: RunPaths)
     """Whether a run that worked in the user's tree may have had its branch switched away after its end."""
     if not _worked_in_tree(dead.state) or checkout.branch == dead.branch:
         return False
-    return _head_may_have_moved(repo, dead.branch, paths)
+    return _head_may_have_moved(repo, paths)
 
 
-def _head_may_have_moved(repo: Repo, branch: str, paths: RunPaths) -> bool:
+def _head_may_have_moved(repo: Repo, paths: RunPaths) -> bool:
     """Whether HEAD may have moved after the guardian saw the run's last process end; if unknown, yes."""
-    from pitboss.git.reflog import Reflog
+    from pitboss.git.reflog import last_moved_at
     from pitboss.store.end_marker import ended_ns
 
     ended = ended_ns(paths)
-    logged_at = (Reflog(repo, branch).last_moved_at() or 0) * 10**9
+    logged_at = (last_moved_at(repo) or 0) * 10**9
     try:
         return ended is None or max(logged_at, repo.inside("HEAD").lstat().st_mtime_ns) > ended
     except OSError:

@@ -9,7 +9,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pitboss.git.small_files import content_of, read_file
-from pitboss.store.opening import names_in
+from pitboss.git.working_trees import working_trees
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,23 +28,10 @@ _MOST_BYTES = 1 << 20
 def rebased_branches(repo: Repo) -> dict[str, str]:
     """The full names of these branches, each with the working tree in which it is being rebased."""
     found: dict[str, str] = {}
-    for tree, git_dir in _working_trees(repo):
+    for tree, git_dir in working_trees(repo):
         for name in _to_move(git_dir):
             found.setdefault(name, tree)
     return found
-
-
-def _working_trees(repo: Repo) -> Iterator[tuple[str, Path]]:
-    """Every working tree, with its own git folder; this one first."""
-    yield str(repo.root), repo.git_dir
-    common = repo.common_dir
-    if repo.git_dir != common:
-        yield str(common.parent if common.name == ".git" else common), common
-    for name in names_in(common / "worktrees"):
-        folder = common / "worktrees" / name
-        if folder != repo.git_dir:
-            link = os.fsdecode(content_of(folder / "gitdir").strip(b"\n"))
-            yield os.path.normpath(folder / link).removesuffix("/.git"), folder
 
 
 def _to_move(git_dir: Path) -> Iterator[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pitboss.core.patterns import lazy_pattern
 from pitboss.git.coarse_clock import TICK_NS, earliest_ns
 from pitboss.git.objects import commits_among
+from pitboss.git.stash_origin import StashOrigin
 
 if TYPE_CHECKING:
     import re
@@ -25,13 +26,12 @@ _FORMAT = ("log", "--no-walk=unsorted", "--stdin", "--no-show-signature", "--for
 class Stashes:
     """The stash of one repository during work on `branch`; two file stats tell whether it was touched.
 
-    A branch that `private` matches belongs to one working tree: a stash made on another such branch is not this tree's.
+    A branch that `private` matches belongs to one working tree.
     """
 
     def __init__(self, repo: Repo, branch: str, *, private: re.Pattern[str]) -> None:
         self._repo = repo
-        self._branch = branch
-        self._private = private
+        self._origin = StashOrigin(repo, branch, private=private)
         logs = repo.common_dir / "logs" / "refs"
         self._watched = (logs, logs / "stash")
         self._seen: list[tuple[int, ...]] | None = None
@@ -54,16 +54,10 @@ class Stashes:
         commits = commits_among(self._repo, list(self._objects(since_ns)))
         asked = "".join(f"{oid}\n" for oid in commits).encode()
         answer = os.fsdecode(self._repo.git(*_FORMAT, stdin=asked)) if asked else ""
-        return [
-            oid
-            for oid, _, subject in (line.partition(" ") for line in answer.split("\n"))
-            if self._is_own(subject)
-        ]
-
-    def _is_own(self, subject: str) -> bool:
-        """Whether it is a stash, and not on another private branch: all working trees share one stash."""
-        found = _STASH.match(subject)
-        return found is not None and (found[1] == self._branch or not self._private.fullmatch(found[1]))
+        subjects = (line.partition(" ") for line in answer.split("\n"))
+        stashes = ((oid, found[1]) for oid, _, subject in subjects if (found := _STASH.match(subject)))
+        since = since_ns // 10**9
+        return [oid for oid, stashed_on in stashes if self._origin.may_be_here(stashed_on, since)]
 
     def _objects(self, since_ns: int) -> Iterator[str]:
         """Loose objects that are at least as new."""
