@@ -20,7 +20,7 @@ from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.config import Config, GrindSettings
 from pitboss.core.events import RunEnded, Warned
 from pitboss.core.requests import ChangeCaps, Pause, Stop, Unpause
-from pitboss.core.session import Assignment, Landing, Outcome, SessionRecord, SessionStatus
+from pitboss.core.session import Assignment, Landing, Outcome, Progress, SessionRecord, SessionStatus
 from pitboss.core.settling import settle
 from pitboss.core.stops import Ending, RunStatus, StopReason, StopRequest
 from pitboss.engine import loop as loop_module
@@ -45,7 +45,7 @@ from pitboss.store.log import iter_records
 from pitboss.store.mailbox import send
 from pitboss.store.rundir import RunDir
 from tests.support.cli import PATIENCE_S, wait_until
-from tests.support.values import RUN_ID, STARTED, assigned, fresh_run, record
+from tests.support.values import RUN_ID, STARTED, assigned, flying, fresh_run, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -392,6 +392,28 @@ def test_an_unknown_cost_ends_a_run_with_a_cost_cap_alone(stage: Stage) -> None:
         "the cost of session 1 is unknown (model unknown) and there is a cost cap; "
     )
     assert stage.log == [1]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        ({"model": "m", "unpriced": "m"}, '(model m) and there is a cost cap; set [budgets.pricing."m"]'),
+        ({"status": ABORTED, "agent": "codex"}, "codex was ended before it said what it had used"),
+        ({"status": ERROR, "agent": "command"}, "(model unknown) and there is a cost cap; command did not say"),
+    ],
+)
+def test_an_unknown_cost_counts_before_the_record_is_written(
+    build: Callable[..., Stage], outcome: dict[str, Any], message: str
+) -> None:
+    """While a session waits to land, others could start."""
+    done = Outcome(**{"status": OK, "ended_at": STARTED, "cost_known": False, **outcome})
+    landing = msgspec.structs.replace(flying(2), progress=Progress(outcome=done))
+    stage = build(in_flight=(flying(1), landing))
+    assert stage.prepare("alpha", lambda _seq: How()).brakes.why_stop() is None
+    stop = stage.prepare("alpha", lambda _seq: How(), caps=Caps(max_cost_usd=1.0)).brakes.why_stop()
+    assert stop is not None
+    assert (stop.reason, stop.message[:38]) == (StopReason.BUDGET, "the cost of session 2 is unknown (mode")
+    assert message in stop.message
 
 
 def test_an_unknown_cost_without_a_cost_cap_ends_nothing(stage: Stage) -> None:

@@ -14,7 +14,7 @@ from pitboss.core.config import OWN_PROGRAMS
 from pitboss.core.session import Reason, SessionStatus, reason_kind
 
 if TYPE_CHECKING:
-    from pitboss.core.session import SessionRecord
+    from pitboss.core.session import Outcome, SessionRecord
     from pitboss.core.usage import Usage
 
 _ASK_ITS_SERVICE = (
@@ -65,7 +65,7 @@ def is_cost_known(usage: Usage, evidence: Evidence) -> bool:
     return usage.cost_known and (evidence.says_nothing or refused or evidence.silent)
 
 
-def unknown_cost_advice(record: SessionRecord) -> str:
+def unknown_cost_advice(record: SessionRecord | Outcome) -> str:
     """What to do about a session of unknown cost, depending on why it is unknown."""
     if record.unpriced is not None:
         return f'set [budgets.pricing."{record.unpriced}"] in .pitboss/config.toml'

@@ -16,6 +16,7 @@ from pitboss.core.stops import Ending, StopLevel, StopReason
 if TYPE_CHECKING:
     from pitboss.core.config import Config
     from pitboss.core.events import Observer
+    from pitboss.core.session import Outcome
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
     from pitboss.engine.spending import Spending
@@ -64,8 +65,8 @@ class Brakes:
 
     def why_stop(self) -> Ending | None:
         """What forbids another session, if anything, in the order of SPEC 4 and 5; asking changes nothing."""
-        if self._ending is not None:
-            return self._ending
+        if (final := self._ending or self._unpriced_in_flight()) is not None:
+            return final
         level = self._control.level()
         if level is StopLevel.ABORT:
             return Ending(reason=StopReason.ABORTED, message="aborted on request")
@@ -112,11 +113,22 @@ class Brakes:
 
     def _unpriced(self, record: SessionRecord) -> Ending | None:
         """A session of unknown cost ends a run that has a cost cap: going on could overspend unseen (SPEC 4)."""
-        if record.cost_known or not self._spending.caps_cost:
+        return self._of_unknown_cost(record.seq, record) if self._spending.caps_cost else None
+
+    def _unpriced_in_flight(self) -> Ending | None:
+        """The same for sessions whose agents are done and that have no record yet: they may take long to land."""
+        if not self._spending.caps_cost:
             return None
-        model = record.unpriced or record.model or "unknown"
-        what = f"the cost of session {record.seq} is unknown (model {model}) and there is a cost cap"
-        return Ending(reason=StopReason.BUDGET, message=f"{what}; {unknown_cost_advice(record)}")
+        done = ((each.seq, each.progress.outcome) for each in self._journal.running)
+        ends = (self._of_unknown_cost(seq, outcome) for seq, outcome in done if outcome is not None)
+        return next(filter(None, ends), None)
+
+    def _of_unknown_cost(self, seq: int, ended: SessionRecord | Outcome) -> Ending | None:
+        if ended.cost_known:
+            return None
+        model = ended.unpriced or ended.model or "unknown"
+        what = f"the cost of session {seq} is unknown (model {model}) and there is a cost cap"
+        return Ending(reason=StopReason.BUDGET, message=f"{what}; {unknown_cost_advice(ended)}")
 
     def _dead_end(self, record: SessionRecord) -> Ending | None:
         """A session that met a dead end ends the run: every other one would meet it too (SPEC 6)."""
