@@ -214,6 +214,26 @@ def test_failures_are_named_by_their_words_and_status(tmp_path: Path, words: str
     assert (outcome.status, outcome.reason) == (ERROR, reason)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "The client now prints [API Error: 429 You have exceeded your daily quota]",
+        "A refused key looks like this:\n[API Error: 401 Incorrect API key]\n",
+        "[API Error: 503 Service Unavailable]",
+    ],
+)
+def test_what_the_model_writes_about_errors_is_none(tmp_path: Path, words: str) -> None:
+    """Older versions report a failed request by such words alone; they are never counted."""
+    counted, uncounted = message("m1", 700, 20, text(words)), message("m1", 0, 0, text(words))
+    over = result(700, 20) | {"result": words}
+    assert said(tmp_path, INIT, counted, over).status is OK
+    assert said(tmp_path, INIT, uncounted, DONE | {"result": words}).status is ERROR
+    earlier = message("m0", 700, 20, text("I will."))
+    assert said(tmp_path, INIT, earlier, uncounted, over).status is ERROR
+    in_parts = (message("m1", 0, 0, text(words)), message("m1", 700, 20, {"type": "thinking"}))
+    assert said(tmp_path, INIT, *in_parts, over).status is OK
+
+
 def test_an_error_without_words_is_named_by_its_kind(tmp_path: Path) -> None:
     assert said(tmp_path, INIT, FAILED).reason == "agent_error: error_during_execution"
 

@@ -7,7 +7,8 @@ The events look like Claude Code's and mean other things:
 - The `result` line has the total; after `--resume` it covers the whole session, and counts requests that no line
   mentions. An error's has zeros: then the bill is the messages seen.
 - A failed request is part of the agent's words, `[API Error: ...]` after what it had said; in older versions nothing
-  else reports it, and the `result` is a success.
+  else reports it, and the `result` is a success. Such words have no usage: counted ones are the model's, whatever
+  they are about.
 - A request retried after a cut repeats its first words, in the same text.
 """
 
@@ -45,6 +46,8 @@ class QwenReader(JsonReader):
         self._retries = 0
         self._result: dict[str, Any] = {}
         self._api_error: str | None = None
+        self._words = ""
+        self._models_words = ""
         self._refusals = Refusals(request.env, self.session_id)
 
     @property
@@ -113,9 +116,11 @@ class QwenReader(JsonReader):
     def _assistant(self, message: dict[str, Any]) -> Iterator[AgentEvent]:
         for block in objects(message, "content"):
             yield from self._block(block)
+            self._words = word(block, "text") or self._words
         used = _tokens(table(message, "usage"))
         if used.has_tokens:
             self._uncounted = False
+            self._models_words = self._words
             self._count(word(message, "id"), word(message, "model") or self.model, used)
             yield self.used()
 
@@ -149,7 +154,8 @@ class QwenReader(JsonReader):
         self.finished = True
         self.named(word(line, "session_id"))
         said = word(line, "result") or ""
-        self._api_error = said if API_ERROR.search(said) else None
+        is_models = bool(said) and said.strip() == self._models_words.strip()
+        self._api_error = said if API_ERROR.search(said) and not is_models else None
         if self.text is None:
             self.text = API_ERROR.sub("", said).strip() or None
         if _tokens(table(line, "usage")).has_tokens:
