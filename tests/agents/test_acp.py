@@ -91,6 +91,24 @@ def test_a_turn_is_told_as_it_happens_and_judged_by_its_end(tmp_path: Path) -> N
     assert asked == {"cwd": str(tmp_path), "prompt": "standing instructions\n\ndo it"}
 
 
+@pytest.mark.parametrize(
+    ("cap", "steps"), [(0.25, (price(0.1), price(0.3))), (0.3, (price(0.3),)), (0, (price(1),))]
+)
+def test_the_cost_cap_ends_an_agent_that_tells_its_cost_without_tokens(
+    tmp_path: Path, cap: float, steps: tuple[dict[str, Any], ...]
+) -> None:
+    outcome = play(tmp_path, *steps, {"wait_s": 30}, END, max_cost_usd=cap, max_seconds=15.0)
+    assert (outcome.reason or "").startswith("cost_cap: ")
+
+
+@pytest.mark.parametrize(("cap", "cost"), [(0.25, 0.1), (0, 0)])
+def test_below_its_cap_it_ends_by_itself(tmp_path: Path, cap: float, cost: float) -> None:
+    assert (
+        play(tmp_path, price(cost), message("Done."), {"stopReason": "end_turn"}, max_cost_usd=cap).status
+        is OK
+    )
+
+
 CHOICES = [
     {"id": key, "name": key, "category": category, "type": "select", "currentValue": "a", "options": []}
     for key, category in (("which", "model"), ("hard", "thought_level"))

@@ -154,9 +154,20 @@ def test_a_cost_of_nothing_for_tokens_is_no_price(tmp_path: Path) -> None:
     assert read(START, finish("tool-calls"), START, finish("stop", cost=0.0)).spend().reported_usd is None
 
 
+@pytest.mark.parametrize("told", [None, "many", {}, {"input": None, "output": "x"}, [7]])
+def test_a_cost_counts_although_its_tokens_cannot_be_read(tmp_path: Path, told: object) -> None:
+    step = {"type": "step_finish", "part": {"reason": "stop", "tokens": told, "cost": 0.37}}
+    spend = read(START, text("done"), step, START, step).spend()
+    assert (spend.reported_usd, spend.unreadable) == (0.74, False)
+    lines = "\n".join(json.dumps(line) for line in (START, text("done"), step))
+    binary = executable(tmp_path / "opencode", f"cat > /dev/null; echo '{lines}'; exec sleep 60")
+    outcome = run(agent("opencode", AgentSettings(binary=str(binary))), request(tmp_path, idle_seconds=1))
+    assert outcome.usage == Usage(cost_usd=0.37)
+
+
 def test_a_step_that_never_told_what_it_used_is_of_unknown_cost() -> None:
     assert read(START).spend().unreadable
-    assert read(START, finish("unknown", 0)).spend().unreadable
+    assert read(START, finish("unknown", 0, cost=0.0)).spend().unreadable
     assert not read(START, finish("tool-calls"), START).spend().unreadable
     assert not read(error(statusCode=401)).spend().unreadable
 
@@ -373,6 +384,24 @@ def test_a_usage_limit_ends_when_the_service_said(data: dict[str, Any], resets_a
     verdict = read(line).verdict(AgentExit(code=1))
     assert verdict.reason == "rate_limited: The usage limit has been reached"
     assert verdict.resets_at == resets_at
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ({"responseHeaders": {"retry-after": "7200"}}, "rate_limited"),
+        ({"responseBody": '{"error": {"resets_in_seconds": 7200}}'}, "rate_limited"),
+        ({"responseHeaders": {"retry-after": "7200"}, "statusCode": 503}, "rate_limited"),
+        ({"responseHeaders": {"retry-after": "30"}}, "overloaded"),
+        ({"responseHeaders": {"x-codex-primary-reset-at": "1795370340"}}, "overloaded"),
+        ({"responseHeaders": {"retry-after": "7200"}, "statusCode": 401}, "auth"),
+    ],
+)
+def test_a_service_that_asks_for_a_wait_of_hours_has_a_limit(data: dict[str, Any], reason: str) -> None:
+    line = error(at=1795359572000, **{"statusCode": 429, "message": "Too Many Requests", **data})
+    verdict = read(line).verdict(AgentExit(code=1))
+    assert (verdict.reason or "").partition(":")[0] == reason
+    assert verdict.resets_at == (1795366772.0 if reason == "rate_limited" else None)
 
 
 def test_an_agent_that_has_finished_is_not_stopped_by_its_cap(tmp_path: Path) -> None:

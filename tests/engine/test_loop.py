@@ -399,7 +399,10 @@ def test_an_unknown_cost_ends_a_run_with_a_cost_cap_alone(stage: Stage) -> None:
     [
         ({"model": "m", "unpriced": "m"}, '(model m) and there is a cost cap; set [budgets.pricing."m"]'),
         ({"status": ABORTED, "agent": "codex"}, "codex was ended before it said what it had used"),
-        ({"status": ERROR, "agent": "command"}, "(model unknown) and there is a cost cap; command did not say"),
+        (
+            {"status": ERROR, "agent": "command"},
+            "(model unknown) and there is a cost cap; command did not say",
+        ),
     ],
 )
 def test_an_unknown_cost_counts_before_the_record_is_written(

@@ -67,6 +67,8 @@ class ProtocolAgent:
                 raise acp.RequestError(**step["error"])
             if "permission" in step:
                 await self._ask(session, step["permission"])
+            elif "wait_s" in step:
+                await asyncio.sleep(step["wait_s"])
             else:
                 message = {"sessionId": session, "update": step}
                 update = acp.schema.SessionNotification.model_validate(message).update

@@ -126,7 +126,8 @@ class AgentMonitor:
         if spend != self._priced:
             self._priced = spend
             self.spent_usd = priced(spend, self._pricing).cost_usd
-        return StopRequest.COST_CAP if spend.tokens and self.spent_usd >= self.cap_usd else None
+        has_used = bool(spend.tokens) or bool(spend.reported_usd)
+        return StopRequest.COST_CAP if has_used and self.spent_usd >= self.cap_usd else None
 
     def _tell(self, events: Iterable[AgentEvent]) -> None:
         for event in events:

@@ -23,7 +23,7 @@ class OpencodeFailure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def failure(line: dict[str, Any]) -> OpencodeFailure:
-    """What an `error` event says."""
+    """What an `error` event says; a service that asks for a long wait has a limit, whatever its words."""
     error = table(line, "error")
     data = table(error, "data")
     message = word(data, "message") or word(error, "name")
@@ -31,6 +31,8 @@ def failure(line: dict[str, Any]) -> OpencodeFailure:
     words = word(inner, "message") or word(table(inner, "error"), "message") or message
     answer = table(_json(word(data, "responseBody")), "error") or table(inner, "error") or inner
     reason = _reason(error, answer, words or "")
+    if reason is Reason.OVERLOADED and (_wait_s(data, answer) or 0.0) > LONG_WAIT_S:
+        reason = Reason.RATE_LIMITED
     return OpencodeFailure(
         reason=reason,
         words=words,
@@ -76,15 +78,20 @@ def _reason(error: dict[str, Any], answer: dict[str, Any], words: str) -> Reason
 
 def _reset(line: dict[str, Any], answer: dict[str, Any]) -> float | None:
     """When the limit ends: the time the service gives, else its seconds, counted from the event."""
-    headers = table(table(table(line, "error"), "data"), "responseHeaders")
-    at = amount(answer, "resets_at") or _seconds(headers, "x-codex-primary-reset-at")
-    wait = amount(answer, "resets_in_seconds") or _seconds(headers, "retry-after")
+    data = table(table(line, "error"), "data")
+    at = amount(answer, "resets_at") or _seconds(data, "x-codex-primary-reset-at")
+    wait = _wait_s(data, answer)
     now = amount(line, "timestamp")
     return at or (None if wait is None or now is None else now / MILLISECONDS + wait)
 
 
-def _seconds(headers: dict[str, Any], name: str) -> float | None:
-    text = word(headers, name) or ""
+def _wait_s(data: dict[str, Any], answer: dict[str, Any]) -> float | None:
+    return amount(answer, "resets_in_seconds") or _seconds(data, "retry-after")
+
+
+def _seconds(data: dict[str, Any], name: str) -> float | None:
+    """The number in a header of the answer."""
+    text = word(table(data, "responseHeaders"), name) or ""
     return float(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
 
 

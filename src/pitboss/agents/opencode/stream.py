@@ -3,7 +3,7 @@
 What the CLI prints, and what follows from it:
 - There is no final event: a run has succeeded when its last step finished with `stop` and it exits 0.
 - Each `step_finish` has the tokens and cost of its step alone, even after `--session`, so they are added up. A step
-  that broke off has no numbers; if no step has any, the usage is unknown.
+  that broke off has no numbers; if no step has any, the usage is unknown. A cost counts without its tokens, too.
 - Of subagents it prints nothing: what they used is in its database. Without that, the usage is unknown.
 - A cost of 0 for tokens means that it has no price for the model.
 - A failed request is retried with just a second `step_start`, or with a status of `retry` that says why and when; a
@@ -92,7 +92,7 @@ class OpencodeReader(JsonReader):
 
     def spend(self) -> Spend:
         """The sum of the finished steps, and what subagents used."""
-        if not self._total.has_tokens and not self._subagents:
+        if not (self._total.has_tokens or self._subagents or self._cost_usd):
             return Spend(unreadable=self._began)
         cost = None if self._unpriced else self._cost_usd
         own = self._subagents.get(self.model, Usage()) + self._total
