@@ -215,6 +215,24 @@ def test_a_live_run_is_followed_from_wherever_a_client_was(tmp_path: Path) -> No
             until(heard, "Stopped at its limit", "head")
 
 
+def test_each_session_that_needs_a_person_is_named_as_soon_as_it_has_ended(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    first, second = Gate(tmp_path / "first"), Gate(tmp_path / "second")
+    project.prompt("alpha", "echo a > a.txt; exit 3", max_runs=1)
+    project.prompt("bravo", f"echo b > b.txt; {first.script}; exit 3", max_runs=1)
+    project.prompt("charlie", second.script, max_runs=1)
+    with serving(project) as server, grinding(project) as live:
+        first.wait()
+        page = f"/runs/{the_run(project).run_id}"
+        assert "Session 1 (alpha): its work did not land" in words(server.get(page).text)
+        first.open()
+        second.wait()
+        wait_until(lambda: "In flight 1 3 charlie" in words(server.get(page).text))
+        assert "Session 2 (bravo): its work did not land" in words(server.get(page).text)
+        second.open()
+        live.ended()
+
+
 def test_a_resumed_stream_sends_only_what_changed(server: Server, run: Run) -> None:
     events = f"/runs/{run.run_id}/events"
     with server.events(events) as heard:

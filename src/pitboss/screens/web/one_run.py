@@ -90,7 +90,7 @@ class _Reader:
         self._parts: Parts = {}
         self._made = 0.0
         self._git: InGit | None = None
-        self._asked_git = 0.0
+        self._git_as_of = (0, 0.0)
 
     def __call__(self) -> Parts:
         """The parts as of now."""
@@ -151,13 +151,14 @@ class _Reader:
         """What needs a person. Git is asked only if it may know better: it costs a process."""
         asks = situation(self._repo, seen, None)
         worth_asking = seen.state is not None and (asks.records or seen.live is None)
-        git = self._in_git(seen.state) if worth_asking and seen.state is not None else None
+        git = self._in_git(seen.state, len(seen.records)) if worth_asking and seen.state is not None else None
         return needs(msgspec.structs.replace(asks, git=git))
 
-    def _in_git(self, state: RunState) -> InGit:
-        """What git knows, asked again only after a while."""
-        if self._git is None or time.monotonic() - self._asked_git > _OLD_S:
-            self._git, self._asked_git = self._desk().in_git(state), time.monotonic()
+    def _in_git(self, state: RunState, records: int) -> InGit:
+        """What git knows, asked again once a session has ended, and after a while."""
+        records_then, then = self._git_as_of
+        if self._git is None or records != records_then or time.monotonic() - then > _OLD_S:
+            self._git, self._git_as_of = self._desk().in_git(state), (records, time.monotonic())
         return self._git
 
     def _sessions(self, seen: Snapshot) -> Markup:
