@@ -280,6 +280,37 @@ def test_the_end_of_a_file_name_says_the_format(project: Project, mixed: Run) ->
         assert (project.root / name).read_text().startswith(begins)
 
 
+def test_a_place_where_no_report_can_be_written_is_refused(project: Project, mixed: Run) -> None:
+    project.write(".git/file", "")
+    for place, why in (
+        (".git", "Is a directory"),
+        ("nowhere/r.html", "No such file or directory"),
+        (".git/file/r.md", "Not a directory"),
+    ):
+        assert project.pitboss("report", mixed.run_id, "-o", place) == (
+            1,
+            "",
+            f"error: cannot write {place}: {why}\nhint: -o FILE names another place\n",
+        )
+    full = project.pitboss("report", mixed.run_id, "-o", "/dev/full")
+    assert (full.code, full.err.splitlines()) == (
+        70,
+        [
+            "error: cannot write /dev/full: No space left on device",
+            "hint: free some disk space, then try again",
+        ],
+    )
+
+
+def test_a_report_goes_to_standard_output_where_that_is_named(project: Project, mixed: Run) -> None:
+    as_always = project.pitboss("report", mixed.run_id)
+    assert project.pitboss("report", mixed.run_id, "-o", "-") == as_always
+    assert not (project.root / "-").exists()
+    empty = project.pitboss("report", mixed.run_id, "-o", "")
+    assert (empty.code, empty.out) == (4, "")
+    assert "must not be empty" in empty.err
+
+
 def test_open_shows_the_page_in_the_browser_that_the_user_names(project: Project, tmp_path: Path) -> None:
     project.prompt("one", "echo 1 >one", max_runs=1)
     assert project.pitboss("grind").code == 0

@@ -75,6 +75,13 @@ def test_an_empty_folder_is_refused_and_nothing_is_made(project: Project, words:
     assert project.git("status", "--porcelain") == ""
 
 
+def test_cert_for_a_folder_that_cannot_be_says_so(project: Project) -> None:
+    project.write("file", "")
+    for place in ("file", "file/inside"):
+        refused = project.pitboss("workers", "cert", place)
+        assert (refused.code, refused.err.splitlines()[1]) == (1, "hint: name another folder")
+
+
 def test_cert_without_a_folder_says_that_it_needs_one(project: Project) -> None:
     refused = project.pitboss("workers", "cert")
     assert refused.code == 4

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from pitboss.cli.shared import completing
 from pitboss.cli.shared.chosen import chosen_run
 from pitboss.cli.shared.declare import argument, command, option
-from pitboss.cli.shared.given import age, one_of
+from pitboss.cli.shared.given import age, new_file, one_of
 from pitboss.cli.shared.project import project_root
 from pitboss.core.terminal import visible, visible_json
-from pitboss.errors import CommandError, storage_error
+from pitboss.errors import FULL, CommandError
 from pitboss.screens.output import note, path_in_words, say
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ _BY_SUFFIX = {".html": "html", ".htm": "html", ".md": "md", ".json": "json", ".t
     type=one_of(*_FORMATS),
     help="What to write (default: what FILE ends in, html with --open, else text).",
 )
-@option("-o", "--output", metavar="FILE", help="Write to FILE instead of standard output.")
+@option(
+    "-o", "--output", type=new_file, metavar="FILE", help="Write to FILE instead of standard output (`-`)."
+)
 @option("--open", "open_it", is_flag=True, help="Open the report in your browser.")
 def report(
     *, run_id: str | None, since: timedelta | None, wanted: str | None, output: str | None, open_it: bool
@@ -46,6 +48,7 @@ def report(
     """
     if run_id is not None and since is not None:
         raise CommandError("RUN_ID and --since exclude each other", hint="--since joins all runs")
+    output = None if output == "-" else output
     form = wanted or _form(output, open_it=open_it)
     if open_it and form != "html":
         raise CommandError("--open shows html", hint="leave out --format, or name a FILE.html")
@@ -123,7 +126,12 @@ def _write(place: str, written: str) -> None:
         with open(place, "w", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
             file.write(written)
     except OSError as error:
-        raise storage_error("write", place, error) from error
+        if error.errno in FULL:
+            error.filename = place
+            raise
+        raise CommandError(
+            f"cannot write {place}: {error.strerror}", hint="-o FILE names another place"
+        ) from error
 
 
 def _open(place: str) -> None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from pitboss.errors import CommandError, storage_error
+from pitboss.errors import CommandError
 from pitboss.store.files import write_new
 from pitboss.store.opening import PRIVATE_FOLDER, status
 
@@ -98,7 +98,8 @@ def _useless(files: TlsFiles, why: str) -> CommandError:
 def make_tls_files(folder: Path, now: datetime) -> TlsFiles:
     """Make them in `folder`, which is created if missing; valid for ten years from `now`, which is in UTC.
 
-    Raises CommandError if one is there already or `cryptography` is not installed, StorageError if writing fails.
+    Raises CommandError if that cannot be, if one is there already or `cryptography` is not installed; StorageError if
+    writing fails.
     """
     files = TlsFiles.within(folder)
     for path in files:
@@ -110,7 +111,7 @@ def make_tls_files(folder: Path, now: datetime) -> TlsFiles:
     try:
         folder.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
     except OSError as error:
-        raise storage_error("create", folder, error) from error
+        raise CommandError(f"cannot create {folder}: {error.strerror}", hint="name another folder") from error
     for path, content in zip(files, contents, strict=True):
         if not write_new(path, content):
             raise CommandError(f"{path} is being made by somebody else", hint="name a new folder")

@@ -108,6 +108,12 @@ def _age(word: str) -> timedelta:
     return timedelta(seconds=age_s)
 
 
+def _named(word: str) -> str:
+    if not word:
+        raise ValueError("must not be empty")
+    return word
+
+
 def _path_for_click(*, file_okay: bool) -> click.ParamType[Any]:
     import pathlib
 
@@ -144,6 +150,9 @@ age = ValueKind("age", _age)
 
 path = ValueKind("path", lambda word: _readable(word, folder=False), lambda: _path_for_click(file_okay=True))
 """The path of a file or folder."""
+
+new_file = ValueKind("file", _named)
+"""The name of a file to write."""
 
 folder = ValueKind(
     "folder", lambda word: _readable(word, folder=True), lambda: _path_for_click(file_okay=False)
