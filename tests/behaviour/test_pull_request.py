@@ -51,6 +51,14 @@ def test_a_pull_request_is_opened_with_the_sessions_as_its_text(project: Project
     assert created["body"] == (run.folder / "sessions.md").read_text()
 
 
+def test_a_gh_that_names_no_pull_request_has_opened_none(project: Project) -> None:
+    GitHub(project).say_nothing("create")
+    done = project.pitboss("grind", "--max-iterations", "1", "--require-pr")
+    assert done.code == 6
+    assert "opened PR" not in done.out
+    assert "`gh pr create` did not say what it opened" in done.err
+
+
 def test_a_second_call_updates_the_same_one(project: Project) -> None:
     github = GitHub(project)
     run_id = ground(project)

@@ -25,6 +25,7 @@ broken = json.loads(fails.read_text()) if fails.exists() else {{}}
 if args[1] in broken:
     code, words = broken[args[1]]
     sys.exit(print(words, file=sys.stderr) or code)
+silent = (here / "silent").read_text() if (here / "silent").exists() else ""
 opened = json.loads((here / "opened.json").read_text()) if (here / "opened.json").exists() else {{}}
 if args[:2] == ["pr", "list"]:
     print(json.dumps([dict(url=opened[head]) for head in opened if head == args[args.index("--head") + 1]]))
@@ -34,7 +35,7 @@ elif args[:2] == ["pr", "create"]:
     assert head not in opened, "a pull request for it already exists"
     opened[head] = f"https://github.com/me/project/pull/{{len(opened) + 1}}"
     (here / "opened.json").write_text(json.dumps(opened))
-    print(opened[head])
+    print(opened[head] if "create" not in silent else "")
 elif args[:2] == ["pr", "edit"]:
     assert args[2] in opened.values(), args
     print(args[2])
@@ -64,6 +65,10 @@ class GitHub:
     def repository(self) -> Path:
         """The bare repository."""
         return self._folder / "remote.git"
+
+    def say_nothing(self, what: str) -> None:
+        """Let `gh pr WHAT` print nothing."""
+        (self._folder / "silent").write_text(what)
 
     def fail(self, what: str, code: int, words: str) -> None:
         """Let `gh pr WHAT` fail."""

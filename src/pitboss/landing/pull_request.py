@@ -69,7 +69,12 @@ def publish(
     draft = ("--draft",) if settings.draft else ()
     where = ("--head", asking.head(), "--base", str(base))
     said = asking.gh("create", "--title", asking.title, "--body-file", "-", *where, *draft, body=body)
-    return PullRequest(url=_url(said), updated=False)
+    if (url := _url(said)) is None:
+        raise CommandError(
+            "`gh pr create` did not say what it opened",
+            hint=f"`gh pr list --head {quote(run.branch)}` shows it",
+        )
+    return PullRequest(url=url, updated=False)
 
 
 class _Asking:
@@ -185,7 +190,6 @@ def _reason(said: str) -> str:
     return next((line for line in lines if line.startswith(_SAYS_WHY)), lines[-1] if lines else "")
 
 
-def _url(said: str) -> str:
-    """The address in what `gh pr create` printed: its last line."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
-    return next((line for line in reversed(lines) if "://" in line), lines[-1] if lines else "")
+def _url(said: str) -> str | None:
+    """The address in what `gh pr create` printed: the last line with one."""
+    return next((line.strip() for line in reversed(said.splitlines()) if "://" in line), None)
