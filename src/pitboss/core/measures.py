@@ -1,9 +1,9 @@
-"""How times, durations, money and tokens are written for people, the same everywhere (SPEC 2, 8)."""
+"""How times, durations, money, tokens and lists are written for people, the same everywhere (SPEC 2, 8)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 _MOST_PLACES = 6
@@ -85,6 +85,12 @@ def tokens(count: int) -> str:
 def counted(count: int, noun: str) -> str:
     """How many there are: `1 run`, `3 runs`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def first_few(names: Sequence[str], most: int) -> str:
+    """A list of any length in one line: `a, b and 17 more`."""
+    named, more = ", ".join(names[:most]), len(names) - most
+    return f"{named} and {more} more" if more > 0 else named
 
 
 def size(count: int) -> str:

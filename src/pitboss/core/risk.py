@@ -14,6 +14,7 @@ import msgspec
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.embed import one_line
 from pitboss.core.events import Phase
+from pitboss.core.measures import first_few
 from pitboss.core.session import FIXER, SessionStatus
 from pitboss.core.settling import in_words
 from pitboss.core.touched import Fate, diff_of, is_ci, is_dependency_list, is_test, takes_tests_away
@@ -176,8 +177,7 @@ def _step(size: int, steps: Sequence[tuple[int, int]]) -> int:
 
 
 def _named(files: Sequence[TouchedFile]) -> str:
-    named = ", ".join(one_line(_gone(file), _LONGEST_PATH) for file in files[:MOST_NAMED])
-    return named if len(files) <= MOST_NAMED else f"{named} and {len(files) - MOST_NAMED} more"
+    return first_few([one_line(_gone(file), _LONGEST_PATH) for file in files], MOST_NAMED)
 
 
 def _gone(file: TouchedFile) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.measures import first_few
 from pitboss.git.errors import GitError
 from pitboss.git.home import KnownHome
 from pitboss.git.layout import Layout
@@ -292,10 +293,14 @@ class Guard:
             return self._put_back(name, was, why="it could no longer be read")
         if not compared.decisive:
             self._found[name] = now
-            return f"git's {name} was changed: {_named(compared.other)}" if compared.other else None
+            return (
+                f"git's {name} was changed: {first_few(compared.other, _MOST_NAMED)}"
+                if compared.other
+                else None
+            )
         target = None if was is None and not compared.other else compared.content
         found = None if target is None else Found(mode=was.mode if was else now.mode, content=target)
-        return self._put_back(name, found, why=f"it set {_named(compared.decisive)}")
+        return self._put_back(name, found, why=f"it set {first_few(compared.decisive, _MOST_NAMED)}")
 
     def _put_back(self, name: str, was: Found | None, *, why: str = "") -> str:
         path = self._path(name)
@@ -379,8 +384,3 @@ def _write(path: Path, found: Found) -> None:
     except OSError:
         fresh.unlink(missing_ok=True)
         raise
-
-
-def _named(keys: tuple[str, ...]) -> str:
-    more = len(keys) - _MOST_NAMED
-    return ", ".join(keys[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

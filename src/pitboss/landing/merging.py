@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.measures import first_few
 from pitboss.git.merge import Merged, merge_trees
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def conflicting(self) -> str:
         """The first few conflicting paths, in words."""
-        more = len(self.conflicts) - MOST_NAMED
-        return ", ".join(self.conflicts[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        return first_few(self.conflicts, MOST_NAMED)
 
 
 def merge_onto(repo: Repo, branch: RunBranch, change: str, commits: Sequence[Commit], message: str) -> Merge:

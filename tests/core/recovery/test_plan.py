@@ -489,6 +489,10 @@ def test_whatever_a_session_in_flight_left_in_the_tree_is_no_refusal(checkout: C
         (SetAsideDamage(lines=(2, 9)), "set aside damaged lines of sessions.jsonl: 2, 9"),
         (RemoveStaleLocks(paths=("a.lock", "b.lock")), "remove locks of a dead git: a.lock, b.lock"),
         (RemoveEmptyObjects(paths=("a", "b")), "remove empty files among git's objects: a, b"),
+        (
+            RemoveEmptyObjects(paths=tuple("abcdefghijkl")),
+            "remove empty files among git's objects: a, b, c, d, e, f, g, h, i, j and 2 more",
+        ),
         (RecreateBranch(branch="b", at=BASE), "recreate the run branch b at 0000000"),
         (UndoSwitch(), "put the working tree back: a switch of branches was cut short"),
         (

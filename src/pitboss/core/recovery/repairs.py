@@ -6,6 +6,10 @@ from typing import TypeAlias
 
 import msgspec
 
+from pitboss.core.measures import first_few
+
+_MOST_NAMED = 10
+
 
 class StopProcess(msgspec.Struct, frozen=True, kw_only=True):
     """End what is left of a session's process tree."""
@@ -36,7 +40,7 @@ class SetAsideDamage(msgspec.Struct, frozen=True, kw_only=True):
 
     def describe(self) -> str:
         """One line for `pitboss repair --dry-run`."""
-        return f"set aside damaged lines of sessions.jsonl: {', '.join(map(str, self.lines))}"
+        return f"set aside damaged lines of sessions.jsonl: {first_few([*map(str, self.lines)], _MOST_NAMED)}"
 
 
 class RemoveStaleLocks(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,7 +50,7 @@ class RemoveStaleLocks(msgspec.Struct, frozen=True, kw_only=True):
 
     def describe(self) -> str:
         """One line for `pitboss repair --dry-run`."""
-        return f"remove locks of a dead git: {', '.join(self.paths)}"
+        return f"remove locks of a dead git: {first_few(self.paths, _MOST_NAMED)}"
 
 
 class RemoveEmptyObjects(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,7 +60,7 @@ class RemoveEmptyObjects(msgspec.Struct, frozen=True, kw_only=True):
 
     def describe(self) -> str:
         """One line for `pitboss repair --dry-run`."""
-        return f"remove empty files among git's objects: {', '.join(self.paths)}"
+        return f"remove empty files among git's objects: {first_few(self.paths, _MOST_NAMED)}"
 
 
 class RecreateBranch(msgspec.Struct, frozen=True, kw_only=True):
