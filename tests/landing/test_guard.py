@@ -320,6 +320,28 @@ def test_a_folder_that_lacks_what_git_needs_is_no_git_directory(scene: Scene, lo
     assert (scene.root / ".git/HEAD").exists() == ("HEAD" not in lost)
 
 
+IN_ITS_PLACE = {"nothing": ":", "a file": ": >$0", "a folder": "mkdir $0", "a pipe": "mkfifo $0"}
+
+
+@pytest.mark.parametrize("where", [".git/elsewhere", ".git/hooks/deep", "../outside"])
+@pytest.mark.parametrize("name", ["objects", "refs", "logs"])
+@pytest.mark.parametrize("instead", IN_ITS_PLACE.values(), ids=IN_ITS_PLACE)
+def test_a_folder_that_git_needs_comes_back_from_wherever_it_was_moved(
+    scene: Scene, name: str, where: str, instead: str
+) -> None:
+    place = scene.root / ".git" / name
+    (scene.root / ".git/hooks").mkdir(exist_ok=True)
+    place.mkdir(exist_ok=True)
+    (place / "mark").touch()
+    scene.guard.begin()
+    place.rename(scene.root / where)
+    subprocess.run(("sh", "-c", instead, str(place)), check=True)
+    warnings = scene.guard.check()
+    assert any(f"git's {name} had been moved to" in warning for warning in warnings), warnings
+    assert (place / "mark").is_file()
+    assert scene.guard.check() == ()
+
+
 def test_both_folders_of_a_linked_worktree_come_back(scene: Scene, tmp_path: Path) -> None:
     scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
     scene.git("worktree", "add", "-q", str(tmp_path / "linked"))

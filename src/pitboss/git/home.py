@@ -127,8 +127,18 @@ class HeldFolder:
         except OSError:
             return
         weakref.finalize(self, os.close, descriptor).atexit = False
+        self._descriptor = descriptor
         found = os.fstat(descriptor)
         self.identity = found.st_dev, found.st_ino
+
+    def moved_to(self) -> Path | None:
+        """Where it is now; None if it is where it was, or cannot be found."""
+        if self.identity is None or identity_of(self.path) == self.identity:
+            return None
+        places = [*folders_in(self.path), *folders_in(self.path.parent)]
+        with suppress(OSError):
+            places.append(Path(f"/proc/self/fd/{self._descriptor}").readlink())
+        return next((place for place in places if identity_of(place) == self.identity), None)
 
 
 def move_back(place: Path, home: Path, set_aside: SetAside) -> list[Path]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitboss.git.errors import RepositoryGone
-from pitboss.git.home import HeldFolder, Home, folders_in, identity_of, move_back
+from pitboss.git.home import HeldFolder, Home, move_back
 from pitboss.git.kept_lists import NAMES as LISTS
 from pitboss.git.kept_lists import KeptList
 from pitboss.git.small_files import content_of, is_head, led_to
@@ -139,14 +139,15 @@ class Layout:
         return f"the git directory had been moved to {place}, and was moved back{kept}"
 
     def _move_main_back(self, folder: HeldFolder, set_aside: SetAside) -> Iterator[str]:
-        """Put back a folder that was exchanged for a link if git had made another in its place just before."""
+        """Put back a folder that was moved, whatever is in its place, unless that is a link, which is removed later.
+
+        If git had made another in its place just before, the link is in there.
+        """
         place, name = folder.path, folder.path.name
-        if folder.identity is None or identity_of(place) in (folder.identity, None):
-            return
-        moved = next((found for found in folders_in(place) if identity_of(found) == folder.identity), None)
+        moved = None if place.is_symlink() else folder.moved_to()
         if moved is None:
-            return  # a new one, or the link is yet to come
-        for stand_in in move_back(moved, place, set_aside):
+            return  # where it was, or a new one, or the link is yet to come
+        for stand_in in filter(Path.is_dir, move_back(moved, place, set_aside)):
             gathered = stand_in.with_name(f"{stand_in.name}-of-git")
             gathered.mkdir()
             stand_in.rename(gathered / name)
