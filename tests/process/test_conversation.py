@@ -6,14 +6,14 @@ import gc
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+
 from pitboss import proctree
 from pitboss.process import conversation
 from pitboss.process.conversation import Conversation
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 MARK = "TEST_CONVERSATION"
 
@@ -36,8 +36,19 @@ def test_one_that_does_not_answer_takes_its_lock_files_along(
     lock = tmp_path / "lock"
     hangs = f"trap 'rm {lock}; kill $!; exit' TERM; : >{lock}; sleep 60 & echo ready; while :; do wait; done"
     asked = Conversation(("sh", "-c", hangs), os.environ)
-    assert asked.ask(b"are you?\n", is_whole=b"ready\n".__eq__)
+    assert asked.ask(b"are you?\n", is_whole=lambda said: said == b"ready\n")
     assert lock.exists()
     monkeypatch.setattr(conversation, "ANSWER_S", 0.0)
-    assert asked.ask(b"and now?\n", is_whole=b"ready\n".__eq__) is None
+    assert asked.ask(b"and now?\n", is_whole=lambda said: said == b"ready\n") is None
     assert not lock.exists()
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MOST_BYTES", 1024 * 1024), ("ANSWER_S", 0.3)])
+def test_one_whose_answer_has_no_end_is_ended(
+    limit: str, value: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conversation, limit, value)
+    mark = {MARK: f"{os.getpid()}-{limit}"}
+    asked = Conversation(("yes",), {**os.environ, **mark})
+    assert asked.ask(b"", is_whole=lambda said: len(said) > 1024**3) is None
+    assert proctree.carrying(mark, since=0) == []

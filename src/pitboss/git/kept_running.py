@@ -129,7 +129,7 @@ def _unnamed_file(content: bytes) -> Iterator[str]:
         os.close(descriptor)
 
 
-def _is_whole_object(said: bytes) -> bool:
-    heading, end, content = said.partition(b"\n")
-    found = _KIND_AND_SIZE.fullmatch(heading.partition(b" ")[2])
-    return bool(end) and (found is None or len(content) > int(found[1]))
+def _is_whole_object(said: bytearray) -> bool:
+    heading = said.find(b"\n")
+    found = _KIND_AND_SIZE.fullmatch(said[:heading].partition(b" ")[2])
+    return heading >= 0 and (found is None or len(said) - heading - 1 > int(found[1]))

@@ -7,8 +7,12 @@ import os
 import stat
 from pathlib import Path
 
+LARGEST = 1024**3
+"""Bytes of the largest file that is read: no index is larger, but an agent can make a file that no memory holds."""
+
 _GITDIR = b"gitdir: "
 _REF = b"ref: refs/"
+_SMALL = 4096
 
 
 def led_to(place: Path) -> Path | None:
@@ -21,7 +25,7 @@ def led_to(place: Path) -> Path | None:
     return Path(os.path.realpath(place.parent / os.fsdecode(content.removeprefix(_GITDIR).rstrip(b"\n"))))
 
 
-def read_file(file: Path | str, most: int | None = None) -> tuple[bytes, os.stat_result]:
+def read_file(file: Path | str, most: int = LARGEST) -> tuple[bytes, os.stat_result]:
     """A file's content, and what the file system says of it, in as few calls as can be.
 
     Raises OSError, also for a file of more than `most` bytes.
@@ -29,7 +33,7 @@ def read_file(file: Path | str, most: int | None = None) -> tuple[bytes, os.stat
     descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         found = os.fstat(descriptor)
-        if most is not None and found.st_size > most:
+        if found.st_size > most:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), os.fspath(file))
         content = os.read(descriptor, found.st_size)
         while len(content) < found.st_size and (more := os.read(descriptor, found.st_size - len(content))):
@@ -47,14 +51,22 @@ def is_head(content: bytes) -> bool:
 
 
 def content_of(file: Path) -> bytes:
-    """A small file's content; for a link, which old versions of git use for HEAD, where it points."""
+    """How a small file begins; for a link, which old versions of git use for HEAD, where it points."""
     try:
         mode = os.lstat(file).st_mode
         if stat.S_ISLNK(mode):
             return b"ref: " + os.fsencode(os.readlink(file))  # noqa: PTH115 - the string itself
-        return read_file(file)[0][:4096] if stat.S_ISREG(mode) else b""
+        return _beginning(file) if stat.S_ISREG(mode) else b""
     except OSError:
         return b""
+
+
+def _beginning(file: Path) -> bytes:
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, _SMALL)
+    finally:
+        os.close(descriptor)
 
 
 def text_of(file: Path) -> str:

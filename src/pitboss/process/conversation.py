@@ -22,6 +22,9 @@ ANSWER_S = 10.0
 FAREWELL_S = 1.0
 """How long it may take to end once asked to."""
 
+MOST_BYTES = 64 * 1024 * 1024
+"""Bytes of an answer: a longer one is no small question's, and would fill the memory of the run."""
+
 _CHUNK = 64 * 1024
 
 
@@ -41,8 +44,8 @@ class Conversation:
         # Runs once nothing refers to this object. In a cycle, `__del__` might run after that of the process.
         weakref.finalize(self, _end, self._held, FAREWELL_S).atexit = False
 
-    def ask(self, question: bytes, *, is_whole: Callable[[bytes], bool]) -> bytes | None:
-        """Its answer, as soon as `is_whole`; None, and it is ended, if there is none."""
+    def ask(self, question: bytes, *, is_whole: Callable[[bytearray], bool]) -> bytes | None:
+        """Its answer, as soon as `is_whole`; None, and it is ended, if there is none in time, or one without an end."""
         with self._lock:
             try:
                 child = self._held.child = self._held.child or self._start()
@@ -99,17 +102,18 @@ def _input(child: subprocess.Popen[bytes]) -> int:
     return child.stdin.fileno()
 
 
-def _answer(child: subprocess.Popen[bytes], is_whole: Callable[[bytes], bool]) -> bytes | None:
+def _answer(child: subprocess.Popen[bytes], is_whole: Callable[[bytearray], bool]) -> bytes | None:
     if child.stdout is None:
         raise AssertionError("it was started with a pipe")
-    pipe, until, said = child.stdout.fileno(), monotonic() + ANSWER_S, b""
+    pipe, until, said = child.stdout.fileno(), monotonic() + ANSWER_S, bytearray()
+    poll = select.poll()
+    poll.register(pipe, select.POLLIN)
     while not is_whole(said):
-        poll = select.poll()
-        poll.register(pipe, select.POLLIN)
-        if not poll.poll(max(0.0, until - monotonic()) * 1000):
+        left_s = until - monotonic()
+        if left_s < 0 or len(said) > MOST_BYTES or not poll.poll(left_s * 1000):
             return None
         chunk = os.read(pipe, _CHUNK)
         if not chunk:
             return None
         said += chunk
-    return said
+    return bytes(said)

@@ -89,6 +89,7 @@ ACTS = {
     ),
     "head-of-garbage": Act('echo garbage >"$(git rev-parse --git-dir)/HEAD"'),
     "head-of-the-user-of-garbage": Act('echo garbage >"$REPO/.git/HEAD"'),
+    "head-that-no-memory-holds": Act('truncate -s 1T "$REPO/.git/HEAD"', modes=(IN_PLACE,)),
     "index-of-the-user-of-garbage": Act('echo garbage >"$REPO/.git/index"', modes=("in-place", PARALLEL)),
     "lock-of-all-refs": Act('touch "$REPO/.git/packed-refs.lock"', ends=("ok",)),
     "lock-of-the-run-branch": Act(f'touch {_BRANCH}.lock"', ends=("ok",)),
