@@ -242,6 +242,36 @@ def test_the_editor_gets_the_diff(project: Project, tmp_path: Path) -> None:
     assert "+200\n" in seen.read_text()
 
 
+@pytest.mark.parametrize("editor", ["no-such-editor --wait", "false", "sh -c 'kill -9 $$'"])
+def test_an_editor_that_fails_gives_the_terminal_back(project: Project, editor: str) -> None:
+    with terminal(project, EDITOR=editor) as screen:
+        screen.enter(command("review"))
+        screen.wait_for("session 2", "long.txt")
+        screen.keys("o")
+        screen.wait_for("the editor failed", "session 2", "high risk")
+        screen.keys("?")
+        screen.wait_for("the diff in your editor")
+        screen.keys("q")
+        wait_until(lambda: screen.flag("alternate_on") == "0")
+
+
+def test_ctrl_c_in_the_editor_is_the_editors(project: Project, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    editor = project.write(".git/editor", f"#!/bin/sh\ntrap 'exit 0' INT\n: >{begun}\nsleep 100\n")
+    editor.chmod(0o755)
+    with terminal(project, EDITOR=str(editor)) as screen:
+        screen.enter(command("review"))
+        screen.wait_for("session 2", "long.txt")
+        screen.keys("o")
+        wait_until(begun.exists)
+        screen.keys("C-c")
+        screen.wait_for("session 2", "high risk")
+        screen.keys("?")
+        screen.wait_for("the diff in your editor")
+        screen.keys("C-c")
+        wait_until(lambda: screen.flag("alternate_on") == "0")
+
+
 def test_it_works_in_a_small_window_and_shows_no_control_characters(project: Project) -> None:
     run = the_run(project)
     lines = [json.loads(line) for line in (run.folder / "sessions.jsonl").read_text().splitlines()]

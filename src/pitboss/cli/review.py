@@ -69,6 +69,8 @@ def _review(requested: str | None, *, as_json: bool) -> None:
 
 
 def _go_through(root: Path, run_id: str, found: Sequence[Reviewed]) -> None:
+    import signal
+
     import click
 
     from pitboss.cli.shared.desk import RepositoryDesk
@@ -76,7 +78,13 @@ def _go_through(root: Path, run_id: str, found: Sequence[Reviewed]) -> None:
     from pitboss.store.paths import RunPaths
 
     def edit(text: str) -> None:
-        click.edit(text, extension=".diff", require_save=False)
+        before = signal.signal(
+            signal.SIGINT, lambda *_: None
+        )  # Ctrl-C is the editor's, which gets it as well
+        try:
+            click.edit(text, extension=".diff", require_save=False)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     app = ReviewApp(RunPaths(root, run_id), found, RepositoryDesk(root), edit)
     app.show()

@@ -169,9 +169,11 @@ class ReviewApp(OrderlyApp):
         if changes is None:
             return
         text = "\n".join(line for file in changes.files for line in file.lines) + "\n"
-        try:
-            with self.suspend():
+        failure = ""
+        with self.suspend():
+            try:
                 self._edit(text)
-        except Exception as error:
-            self._say(f"the editor failed: {error}", Tone.BAD)
+            except Exception as error:  # if `suspend` met it, nobody would take the terminal back
+                failure = f"the editor failed: {error}"
+        self._say(failure, Tone.BAD)
         self.refresh()
