@@ -268,6 +268,20 @@ def test_since_joins_runs(project: Project) -> None:
     assert project.pitboss("report", "--since", "soon").code == 4
 
 
+@pytest.mark.parametrize("left", [b"", b"{", None])
+def test_since_names_a_run_that_cannot_be_read(project: Project, left: bytes | None) -> None:
+    project.prompt("alpha", "echo new >> new.txt")
+    project.pitboss("grind", "--max-iterations", "1")
+    run = the_run(project)
+    project.pitboss("grind", "--max-iterations", "1")
+    state = run.folder / "state.json"
+    state.unlink() if left is None else state.write_bytes(left)
+    found = report(project, "--since", "1h")
+    assert (found["sessions"], len(found["runs"])) == (2, 2)
+    assert f"pitboss repair {run.run_id} --dry-run" in [need["command"] for need in found["needs_you"]]
+    assert f"{run.run_id}: cannot be read" in project.pitboss("report", "--since", "1h").out
+
+
 def test_the_end_of_a_file_name_says_the_format(project: Project, mixed: Run) -> None:
     for name, begins in (
         ("r.html", "<!DOCTYPE html>"),

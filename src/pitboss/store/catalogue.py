@@ -276,10 +276,15 @@ def _listed(run_id: str, directory: str, state: bytes | OSError) -> RunListing:
         return RunListing(run_id=run_id, state_path=path, problem=f"parsing {path}: {error}")
 
 
-def _last_updated(run: RunListing) -> tuple[float, str]:
+def changed_at(run: RunListing) -> float:
+    """When a run last changed, in seconds since the epoch; of one that cannot be read, when its directory did."""
     if run.state is not None:
-        return run.state.last_updated_at.timestamp(), run.run_id
-    return _changed(run.state_path.removesuffix(f"{os.sep}{STATE_FILENAME}")), run.run_id
+        return run.state.last_updated_at.timestamp()
+    return _changed(run.state_path.removesuffix(f"{os.sep}{STATE_FILENAME}"))
+
+
+def _last_updated(run: RunListing) -> tuple[float, str]:
+    return changed_at(run), run.run_id
 
 
 def _skimmed(directory: str, state: bytes | OSError) -> float | None:

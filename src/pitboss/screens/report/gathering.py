@@ -8,7 +8,7 @@ from pitboss.core.condition import condition
 from pitboss.core.needs import needs
 from pitboss.core.report.morning import MorningReport, RunFacts, morning_report
 from pitboss.core.report.sessions import Known
-from pitboss.store.catalogue import list_runs
+from pitboss.store.catalogue import changed_at, list_runs
 from pitboss.store.run_watch import RunWatch
 from pitboss.store.situation import situation
 
@@ -38,11 +38,8 @@ def report_on(
 
 
 def runs_since(repo: Path, since: datetime) -> tuple[str, ...]:
-    """The runs in which anything happened since then, oldest first."""
-    known = [(run.run_id, run.state) for run in list_runs(repo)]
-    return tuple(
-        sorted(run_id for run_id, state in known if state is not None and state.last_updated_at >= since)
-    )
+    """The runs in which anything happened since then, oldest first; those that cannot be read are among them."""
+    return tuple(sorted(run.run_id for run in list_runs(repo) if changed_at(run) >= since.timestamp()))
 
 
 def here(moment: datetime) -> str:
