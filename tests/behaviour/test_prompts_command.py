@@ -145,11 +145,11 @@ def test_validate_gives_one_line_for_each_bad_file_and_counts(
     os.mkfifo(prompts / "pipe.md")
     assert pitboss("prompts", "validate") == Said(
         1,
-        "1 prompt(s) ok, 3 error(s)\n",
-        f"error: {twice}: name: 'alpha' is already defined by {first}\n"
+        "2 prompt(s) ok, 2 error(s)\n",
         f"error: {bad}: line 4: weight: must be a whole number >= 1, not 0; "
         "line 5: evry: unknown key; did you mean 'every'?\n"
-        f"error: {prompts / 'pipe.md'}: is not a regular file\n",
+        f"error: {prompts / 'pipe.md'}: is not a regular file\n"
+        f"warning: {twice} is not used: {first} defines 'alpha' too\n",
     )
 
 

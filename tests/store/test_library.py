@@ -19,6 +19,7 @@ from pitboss.store.library import (
     Shadowed,
     configured_prompts_dir,
     discover_prompts,
+    doubles,
     find_prompt,
     load_inputs,
     load_rotation,
@@ -116,14 +117,30 @@ def test_only_md_files_at_the_top_level_are_prompts(repo: Path, home: Path) -> N
     assert library.problems == ()
 
 
-def test_one_name_in_two_files_of_a_folder_is_an_error_that_names_both(repo: Path, home: Path) -> None:
-    first = write_prompt(prompts_dir(repo), "alpha", file="one")
-    second = write_prompt(prompts_dir(repo), "alpha", file="two")
+def test_of_one_name_in_several_files_of_a_folder_the_first_file_by_name_is_used(
+    repo: Path, home: Path
+) -> None:
+    third = write_prompt(prompts_dir(repo), "alpha", file="3")
+    first = write_prompt(prompts_dir(repo), "alpha", file="1")
+    second = write_prompt(prompts_dir(repo), "alpha", file="2")
+    elsewhere = write_prompt(prompts_dir(home), "alpha")
     library = discover_prompts(repo, None, home)
-    assert [str(problem) for problem in library.problems] == [
-        f"{second}: name: 'alpha' is already defined by {first}"
-    ]
+    assert library.problems == ()
     assert found(library) == [("alpha", "project", str(first))]
+    assert [double.path for double in library.shadowed] == [str(second), str(third), str(elsewhere)]
+    assert doubles(library) == (
+        f"{second} is not used: {first} defines 'alpha' too",
+        f"{third} is not used: {first} defines 'alpha' too",
+    )
+    assert load_inputs(repo, home=home).warnings == doubles(library)
+
+
+def test_a_bad_file_does_not_take_a_name_from_a_good_one(repo: Path, home: Path) -> None:
+    bad = write_prompt(prompts_dir(repo), "alpha", file="1", more="weight: 0\n")
+    good = write_prompt(prompts_dir(repo), "alpha", file="2")
+    library = discover_prompts(repo, None, home)
+    assert found(library) == [("alpha", "project", str(good))]
+    assert [problem.file for problem in library.problems] == [str(bad)]
 
 
 def test_a_prompt_is_found_by_name_else_its_file_or_its_name_is_said_to_be_wrong(

@@ -24,7 +24,7 @@ from pitboss.screens.output import fields, note, path_in_words, say, write_json
 from pitboss.screens.table import say_table
 from pitboss.store import paths
 from pitboss.store.config import load_config
-from pitboss.store.library import configured_prompts_dir, discover_prompts, find_prompt
+from pitboss.store.library import configured_prompts_dir, discover_prompts, doubles, find_prompt
 from pitboss.store.user_text import read_text
 
 if TYPE_CHECKING:
@@ -123,6 +123,8 @@ def validate(prompts_dir: Path | None) -> int:
     good = library.prompts.values()
     empty = [problem for prompt in good if (problem := unedited(prompt))]
     bad_files = _print_errors([*library.problems, *empty])
+    for text in doubles(library):
+        note(f"warning: {text}")
     _warn(good)
     say(_counted(len(good) - len(empty) + len(library.shadowed), bad_files))
     return 1 if bad_files else 0

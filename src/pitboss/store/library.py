@@ -36,7 +36,7 @@ _HINT = "`pitboss prompts validate` checks all prompts"
 
 
 class Shadowed(msgspec.Struct, frozen=True, kw_only=True):
-    """A valid prompt that is not used, because an earlier folder defines its name."""
+    """A valid prompt that is not used, because an earlier file defines its name."""
 
     name: str
     path: str
@@ -91,7 +91,7 @@ def load_inputs(
     empty = [problem for name in taking_part.prompt_names if (problem := unedited(library.prompts[name]))]
     if empty:
         raise InputError(empty, hint=_HINT)
-    return Inputs(config=config, library=library, rotation=taking_part, warnings=warnings)
+    return Inputs(config=config, library=library, rotation=taking_part, warnings=(*doubles(found), *warnings))
 
 
 def _with_kept(found: Library, kept: Mapping[str, PromptDoc]) -> tuple[Library, tuple[str, ...]]:
@@ -126,17 +126,27 @@ def configured_prompts_dir(repo: Path, config: Config, home: Path) -> Path | Non
 def discover_prompts(repo: Path, prompts_dir: Path | None, home: Path) -> Library:
     """Read `prompts_dir` alone if given, else the project's prompts and then the global ones.
 
-    The first folder to define a name wins. Bad files become problems; nothing is raised.
+    The first file to define a name wins (SPEC 2). Bad files become problems; nothing is raised.
     """
     prompts: dict[str, PromptDoc] = {}
     problems: list[Problem] = []
     shadowed: list[Shadowed] = []
     for folder, source in _folders(repo, prompts_dir, home):
-        for name, prompt in _read_folder(folder, source, problems).items():
+        for prompt in _read_folder(folder, source, problems):
+            name = prompt.meta.name
             used = prompts.setdefault(name, prompt)
             if used is not prompt:
                 shadowed.append(Shadowed(name=name, path=prompt.source_path, used_path=used.source_path))
     return Library(prompts=prompts, problems=tuple(problems), shadowed=tuple(shadowed))
+
+
+def doubles(library: Library) -> tuple[str, ...]:
+    """A warning for each file whose name another in its folder has: probably a copy that was to be another prompt."""
+    return tuple(
+        f"{double.path} is not used: {double.used_path} defines '{double.name}' too"
+        for double in library.shadowed
+        if os.path.dirname(double.path) == os.path.dirname(double.used_path)  # noqa: PTH120 - these are texts
+    )
 
 
 def find_prompt(library: Library, name: str) -> PromptDoc:
@@ -185,8 +195,8 @@ def _folders(repo: Path, prompts_dir: Path | None, home: Path) -> list[tuple[Pat
     return [project] if os.path.realpath(project[0]) == os.path.realpath(shared[0]) else [project, shared]
 
 
-def _read_folder(folder: Path, source: PromptSource, problems: list[Problem]) -> dict[str, PromptDoc]:
-    found: dict[str, PromptDoc] = {}
+def _read_folder(folder: Path, source: PromptSource, problems: list[Problem]) -> list[PromptDoc]:
+    found: list[PromptDoc] = []
     try:
         files = _files(folder, ".md")
     except InputError as error:
@@ -194,19 +204,10 @@ def _read_folder(folder: Path, source: PromptSource, problems: list[Problem]) ->
         return found
     for file in files:
         try:
-            prompt = parse_prompt(read_text(file), path=os.fspath(file), source=source)
-            _claim(found, prompt)
+            found.append(parse_prompt(read_text(file), path=os.fspath(file), source=source))
         except InputError as error:
             problems += error.problems
     return found
-
-
-def _claim(found: dict[str, PromptDoc], prompt: PromptDoc) -> None:
-    """Enter a prompt under its name; raises InputError naming both files when the name is taken."""
-    first = found.setdefault(prompt.meta.name, prompt)
-    if first is not prompt:
-        reason = f"'{prompt.meta.name}' is already defined by {first.source_path}"
-        raise InputError([Problem(prompt.source_path, reason, field="name")])
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:
