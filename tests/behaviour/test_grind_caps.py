@@ -53,6 +53,37 @@ def test_a_run_keeps_its_caps_and_the_printed_command_goes_on_under_them(project
     assert f"`{both}` goes on" in project.pitboss("status").out
 
 
+def warnings(err: str) -> list[str]:
+    return [line for line in err.splitlines() if line.startswith("warning")]
+
+
+def test_a_cap_that_is_near_is_warned_of_once_also_across_a_stop_a_kill_and_other_caps(
+    project: Project, tmp_path: Path
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    held = METERED.replace(
+        ">$PITBOSS_USAGE_FILE", f">$PITBOSS_USAGE_FILE; [ $PITBOSS_SESSION_SEQ != 6 ] || {{ {gate.script}; }}"
+    )
+    configure(project, agent="command", more=held)
+    stopped = project.pitboss("grind", "--max-iterations", "5", "--max-cost", "1.5")
+    assert warnings(stopped.err) == [
+        "warning: max-iterations at 80%: 4 of 5",
+        "warning: max-cost at 80%: $1.25 of $1.50",
+    ]
+    with grinding(project, "--resume", "--max-iterations", "7", "--max-cost", "1.5") as live:
+        gate.wait()
+        assert project.pitboss("budget", "--max-cost", "1.9").code == 0
+        live.kill()
+        assert warnings(live.err) == []
+    run = the_run(project)
+    resumed = project.pitboss("grind", "--resume", "--max-iterations", "8")
+    assert (resumed.code, len(run.records)) == (3, 8)
+    assert warnings(resumed.err) == [
+        "warning: max-iterations at 80%: 7 of 8",
+        "warning: max-cost at 80%: $1.75 of $1.90",
+    ]
+
+
 def test_a_run_still_at_a_cap_is_refused_with_the_option_and_nothing_is_written(project: Project) -> None:
     project.pitboss("grind", "--max-cost", "0.5")
     run = the_run(project)

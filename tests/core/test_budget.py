@@ -21,6 +21,7 @@ from pitboss.core.budget import (
     layer,
     nearing,
     used_up,
+    warned_before,
 )
 from tests.support.values import usd
 
@@ -187,6 +188,39 @@ def test_each_cap_warns_once_in_a_run(limits: Caps, progress: list[BudgetSnapsho
     for used in progress:
         warned += [w.cap for w in nearing(limits, used, started_at=STARTED, now=NOW, warned=warned)]
     assert len(warned) == len(set(warned))
+
+
+@pytest.mark.parametrize(
+    ("kept", "now", "warned"),
+    [
+        (
+            Caps(max_iterations=10, max_cost_usd=5.0),
+            Caps(max_iterations=10, max_cost_usd=5.0),
+            {"max-iterations"},
+        ),
+        (Caps(max_iterations=10), Caps(max_iterations=9), set()),
+        (Caps(max_iterations=10), Caps(), set()),
+        (Caps(), Caps(max_iterations=10), set()),
+        (Caps(until=NOW + timedelta(hours=1)), Caps(until=NOW + timedelta(hours=1)), {"until"}),
+        (Caps(max_cost_usd=2.2, max_tokens=9), Caps(max_cost_usd=2.2, max_tokens=11), {"max-cost"}),
+    ],
+)
+def test_a_resumed_run_has_warned_of_caps_that_were_near_and_are_the_same(
+    kept: Caps, now: Caps, warned: set[str]
+) -> None:
+    used = BudgetSnapshot(iterations=8, tokens_input=8, cost_usd=2.0)
+    assert warned_before(now, kept, used, started_at=STARTED, now=NOW) == warned
+
+
+@pytest.mark.parametrize(("times", "each", "cap"), [(10, 0.1, 1.0), (3, 0.7, 2.1), (100, 0.01, 1.0)])
+def test_a_cost_that_adds_up_to_its_cap_reaches_it(times: int, each: float, cap: float) -> None:
+    """Such sums of floats may be a little less."""
+    used, before = (BudgetSnapshot(cost_usd=sum([each] * count)) for count in (times, times - 1))
+    over = exceeded(Caps(max_cost_usd=cap), used, now=NOW)
+    assert over is not None
+    assert over.message == f"max-cost reached: ${cap:.4f} >= ${cap:.4f}"
+    assert nearing(Caps(max_cost_usd=cap), used, started_at=STARTED, now=NOW) == []
+    assert exceeded(Caps(max_cost_usd=cap), before, now=NOW) is None
 
 
 @given(caps, snapshots)

@@ -160,5 +160,7 @@ def test_each_cap_is_warned_of_once_and_again_after_it_has_changed(spending: Cal
     assert held.take_warnings() == []
     held.hold_to(Caps(max_cost_usd=0.55))
     assert [each.message for each in held.take_warnings()] == ["max-cost at 80%: $0.50 of $0.55"]
+    held.hold_to(Caps(max_cost_usd=0.55, max_tokens=9))
+    assert held.take_warnings() == []
     held.hold_to(Caps(max_cost_usd=1.0))
     assert held.take_warnings() == []

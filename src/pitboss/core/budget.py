@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 NEARING_SHARE = 0.8
 SUM_NOISE = 1e-9
-"""Rounding tolerance, as a share of a cap: 0.1 + 0.1 + 0.1 is a little more than 0.3."""
+"""Rounding tolerance, as a share of a cap: ten times 0.1 adds up to a little less than 1.0."""
 
+_FIELDS = {
+    "max-iterations": "max_iterations",
+    "until": "until",
+    "max-tokens": "max_tokens",
+    "max-cost": "max_cost_usd",
+}
 
 _Sessions = Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]
 _Instant = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -110,7 +116,7 @@ def used_up(
     if caps.max_tokens is not None and used.tokens >= caps.max_tokens:
         more = used.tokens + max(1, caps.max_tokens)
         yield _exceeded("max-tokens", f"{used.tokens} >= {caps.max_tokens}", f"{more}")
-    if caps.max_cost_usd is not None and used.cost_usd >= caps.max_cost_usd:
+    if caps.max_cost_usd is not None and _reaches(used.cost_usd, caps.max_cost_usd):
         more_usd = math.ceil((used.cost_usd + (caps.max_cost_usd or 1.0)) * 100) / 100
         yield _exceeded(
             "max-cost", f"{exact_money(used.cost_usd)} >= {exact_money(caps.max_cost_usd)}", f"{more_usd:.2f}"
@@ -153,6 +159,22 @@ def nearing(
     return [warning for warning in found if warning.cap not in said]
 
 
+def warned_before(
+    caps: Caps, kept: Caps, used: BudgetSnapshot, *, started_at: datetime, now: datetime
+) -> set[str]:
+    """Which of `caps` a run that had used that much by `now` has warned about, if it `kept` those caps."""
+    return unchanged(kept, caps) & {near.cap for near in nearing(kept, used, started_at=started_at, now=now)}
+
+
+def unchanged(before: Caps, after: Caps) -> set[str]:
+    """The names, as `Exceeded.cap` has them, of the caps that are the same in both."""
+    return {cap for cap, field in _FIELDS.items() if getattr(before, field) == getattr(after, field)}
+
+
+def _reaches(cost_usd: float, limit_usd: float) -> bool:
+    return cost_usd >= limit_usd * (1 - SUM_NOISE)
+
+
 def _exceeded(cap: str, comparison: str, more: str) -> Exceeded:
     return Exceeded(cap=cap, message=f"{cap} reached: {comparison}", more=f"--{cap} {more}")
 
@@ -179,7 +201,7 @@ def _nearing_count(cap: str, used: int, limit: int | None) -> list[Exceeded]:
 
 
 def _nearing_cost(used: float, limit: float | None) -> list[Exceeded]:
-    if limit is None or not NEARING_SHARE * limit <= used < limit:
+    if limit is None or _reaches(used, limit) or not _reaches(used, NEARING_SHARE * limit):
         return []
     return _nearing("max-cost", f"{money(used)} of {money(limit)}")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core import budget
 from pitboss.core.billing import unknown_cost_advice
 from pitboss.core.events import Warned
 from pitboss.core.measures import counted
@@ -14,8 +15,10 @@ from pitboss.core.session import SessionRecord
 from pitboss.core.stops import Ending, StopLevel, StopReason
 
 if TYPE_CHECKING:
+    from pitboss.core.budget import Caps
     from pitboss.core.config import Config
     from pitboss.core.events import Observer
+    from pitboss.core.run import RunState
     from pitboss.core.session import Outcome
     from pitboss.engine.control import Control
     from pitboss.engine.journal import Journal
@@ -27,12 +30,22 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
 
     `any_failed`: some session in the log was error or timeout. `unjudged` are records that no loop has
     judged yet: a dead runner's last ones, and those that recovery made. `was_stopped`: the run had stopped in
-    good order, so earlier failures do not stop it before it has run a session.
+    good order, so earlier failures do not stop it before it has run a session. `warned` names the caps that it has
+    warned about.
     """
 
     any_failed: bool = False
     unjudged: tuple[SessionRecord, ...] = ()
     was_stopped: bool = False
+    warned: frozenset[str] = frozenset()
+
+
+def warned_caps(state: RunState, caps: Caps) -> frozenset[str]:
+    """The caps that a run warned about before it is resumed under `caps`, by its checkpoint, which is never ahead."""
+    if state.caps is None:
+        return frozenset()
+    used, began, ended = state.budget_consumed, state.started_at, state.last_updated_at
+    return frozenset(budget.warned_before(caps, state.caps, used, started_at=began, now=ended))
 
 
 class Brakes:
@@ -55,6 +68,7 @@ class Brakes:
         self._streak_counts = not past.was_stopped
         self._any_failed = past.any_failed
         self._ending: Ending | None = None
+        spending.warned_before(past.warned)
         for record in past.unjudged:
             self._judge(record)
 

@@ -10,7 +10,7 @@ from pitboss.core import budget
 from pitboss.core.stops import StopRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Set
     from datetime import datetime
 
     from pitboss.core.budget import Caps, Exceeded
@@ -41,9 +41,13 @@ class Spending:
         return self._caps
 
     def hold_to(self, caps: Caps) -> None:
-        """Put other caps in force, from the next check on; these too are warned of at 80 %."""
+        """Put other caps in force, from the next check on; those that changed are warned of at 80 % too."""
+        self._warned &= budget.unchanged(self._caps, caps)
         self._caps = caps
-        self._warned = set()
+
+    def warned_before(self, caps: Set[str]) -> None:
+        """Note the caps that the run has warned about before it was resumed."""
+        self._warned |= caps
 
     def show(self, seq: int, used: Usage | None) -> None:
         """Note what session `seq` has used so far; None once its record counts it."""
