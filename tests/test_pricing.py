@@ -88,6 +88,14 @@ def test_a_model_that_nobody_has_a_price_for_is_unknown(model: str | None) -> No
     assert with_cost(MILLIONS, model, {}).cost_known is False
 
 
+def test_tokens_of_no_named_model_have_the_price_that_people_are_told_to_set() -> None:
+    without = with_cost(MILLIONS, None, {})
+    assert without.unpriced is not None
+    assert price(MILLIONS, None, {without.unpriced: PLAIN, "other": CACHED}) == 16.0
+    assert price(MILLIONS, "nobody-sells-this", {without.unpriced: PLAIN}) is None
+    assert with_cost(MILLIONS, None, {without.unpriced: PLAIN}, reported_usd=0.5).cost_usd == 0.5
+
+
 def test_what_the_agent_reported_comes_before_any_price() -> None:
     assert with_cost(MILLIONS, LISTED, {LISTED: PLAIN}, reported_usd=0.125).cost_usd == 0.125
     assert with_cost(MILLIONS, None, {}, reported_usd=0.0).cost_known is True

@@ -27,6 +27,9 @@ The one vendor that sells them charges this for all models; no price table has a
 REQUEST_SIZED = 100_000
 """This many input tokens are below every vendor's long-context surcharge."""
 
+NO_MODEL = "unknown"
+"""What a model is called in prices and records if its agent names none."""
+
 _VENDORS = {
     "gemini": "google",
     "vertex_ai": "google",
@@ -54,7 +57,8 @@ def with_cost(
 ) -> Usage:
     """`usage` with its cost in US dollars: as the agent reported it, else priced, else marked unknown.
 
-    `pricing` is `[budgets.pricing]`: an exact model name wins, then the longest name that `model` starts with. Cached
+    `pricing` is `[budgets.pricing]`: an exact model name wins, then the longest name that `model` starts with; tokens
+    of no named model have the price of `unknown`, which is what people are told to set for them. Cached
     tokens cost their own price there, else the input price. If no tokens were seen and no cost was
     reported, there is nothing to price.
     """
@@ -62,7 +66,7 @@ def with_cost(
     if cost is None and usage.has_tokens:
         cost, source = _priced(usage, model, pricing)
     if source is CostSource.UNKNOWN:
-        return msgspec.structs.replace(usage, cost_usd=0.0, cost_known=False, unpriced=model or "unknown")
+        return msgspec.structs.replace(usage, cost_usd=0.0, cost_known=False, unpriced=model or NO_MODEL)
     return msgspec.structs.replace(usage, cost_usd=cost or 0.0, priced_by=source)
 
 
@@ -82,12 +86,10 @@ def table_version() -> TableVersion:
 
 def _priced(usage: Usage, model: str | None, pricing: Mapping[str, Price]) -> tuple[float, CostSource]:
     """The cost and the source of its price; 0 and UNKNOWN for a model without a price."""
-    if model is None:
-        return 0.0, CostSource.UNKNOWN
-    configured = _configured(model, pricing)
+    configured = _configured(model or NO_MODEL, pricing)
     if configured is not None:
         return _at(usage, configured), CostSource.CONFIGURED
-    listed = _listed(usage, model)
+    listed = None if model is None else _listed(usage, model)
     return (0.0, CostSource.UNKNOWN) if listed is None else (listed, CostSource.PRICE_TABLE)
 
 

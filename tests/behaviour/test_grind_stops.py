@@ -220,6 +220,28 @@ def test_each_cap_is_warned_of_once_at_80_percent(metered: Project) -> None:
     ]
 
 
+def test_the_price_to_set_for_an_agent_that_names_no_model_is_the_one_that_it_then_has(
+    project: Project,
+) -> None:
+    command = """cat >/dev/null; echo '{"input_tokens": 10, "output_tokens": 5}' >$PITBOSS_USAGE_FILE"""
+    program = f"[agent.command]\ncommand = ['sh', '-c', '''{command}''']"
+    configure(project, agent="command", more=program)
+    instruct(project, "chore")
+    assert project.pitboss("grind", "--max-cost", "100").code == 3
+    _, said = the_run(project).ending()
+    key = (said or "").partition("set ")[2].partition(" in ")[0]
+    price = f"{key}\ninput_per_million_usd = 1000\noutput_per_million_usd = 2000\n"
+    configure(project, agent="command", more=program + "\n" + price)
+    resumed = project.pitboss("grind", "--resume", "--max-iterations", "3")
+    run = the_run(project)
+    assert (resumed.code, run.ending()[1]) == (3, "max-iterations reached: 3 >= 3")
+    assert [(r["cost_usd"], r["cost_source"]) for r in run.records] == [
+        (0.0, "unknown"),
+        (0.02, "configured"),
+        (0.02, "configured"),
+    ]
+
+
 def test_under_a_cost_cap_a_session_of_unknown_cost_ends_the_run_and_names_the_price_to_set(
     project: Project,
 ) -> None:

@@ -242,13 +242,12 @@ class Run:
             self._say(f"{here} is checked out: going over to {dead.branch}")
         from pitboss.engine.brakes import Past, warned_caps
 
-        past = Past(
+        return parts, Past(
             any_failed=dead.scan.any_failed,
             unjudged=(*dead.scan.tail, *settled),
             was_stopped=dead.state is not None and dead.state.status is RunStatus.ABORTED,
             warned=warned_caps(state, mission.caps),
         )
-        return parts, past
 
     def _refuse_linked_folder(self) -> None:
         if self._mission.needs_copies:
