@@ -131,6 +131,26 @@ def test_a_slot_is_set_up_once_however_many_sessions_use_it_and_what_that_change
     ]
 
 
+@pytest.mark.parametrize("where", [(), ("--workers", "local:1")], ids=["at home", "on a worker"])
+def test_where_ignored_files_go_too_each_session_gets_the_copied_ones_and_its_own_set_up(
+    project: Project, tmp_path: Path, where: tuple[str, ...]
+) -> None:
+    project.write(".env", "KEY=1\n")
+    out = tmp_path / "setups"
+    configure(project, grind='mode = "worktree"', more=SETUP.format(out=out, more=":") + 'clean = "all"\n')
+    project.prompt(
+        "chore",
+        "cat .env cache/env >found-$PITBOSS_SESSION_SEQ; [ ! -e cache/own ]; touch cache/own; echo new >.env",
+        parallel_safe=True,
+        max_runs=3,
+    )
+    done = project.pitboss("grind", *where)
+    run = the_run(project)
+    assert done.code == 0, done
+    assert run.files(run.branch) == {f"found-{seq}": "KEY=1\nready\n" for seq in (1, 2, 3)}
+    assert [line.split()[1] for line in out.read_text().splitlines()] == ["1", "2", "3"]
+
+
 def test_a_set_up_that_fails_is_the_sessions_error_and_tried_again_for_the_next(
     project: Project, tmp_path: Path
 ) -> None:

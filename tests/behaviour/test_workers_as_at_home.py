@@ -72,6 +72,13 @@ def test_steps_tokens_and_transcript_are_at_home_while_the_agent_still_works(
         assert live.ended().code == 0
 
 
+def test_an_agent_that_prints_nothing_has_an_empty_transcript_as_it_has_at_home(project: Project) -> None:
+    project.prompt("quiet", "true", max_runs=1)
+    for where in ((), ("--workers", "local:1")):
+        assert project.pitboss("grind", *where).code == 0
+        assert project.pitboss("show", "--transcript") == (0, "", "")
+
+
 def test_a_session_that_reaches_its_cost_cap_is_ended_while_its_agent_works(
     project: Project, tmp_path: Path
 ) -> None:

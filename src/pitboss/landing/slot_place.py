@@ -85,7 +85,7 @@ class SlotPlace:
         Raises GitError, LostRace, and StartError if a live git holds a lock there.
         """
         self._pool.used_for(self._seq)
-        if self._move():
+        if self._move() or self._site.worktree.clean == "all":  # then copies and set-up are gone as well
             self._slot.provisioned = False
         tree = self._tree()
         if tree is None:

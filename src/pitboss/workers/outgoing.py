@@ -56,9 +56,11 @@ class Outgoing:
         self._send_skip()
 
     def finish(self, kind: str) -> None:
-        """Send all the rest of a transcript."""
+        """Send all the rest of a transcript; one that is empty is at home too."""
         while self._send_piece(kind) and not self._wire.is_closed:
             pass
+        if kind not in self._sent and status(self._paths.transcript(self._seq, kind)) is not None:
+            self._wire.put_in_turn(Grown(kind=kind))
 
     def written(self, kind: str) -> None:
         """Send the session's summary, notes and usage if they have changed."""
