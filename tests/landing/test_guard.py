@@ -342,6 +342,59 @@ def test_a_folder_that_git_needs_comes_back_from_wherever_it_was_moved(
     assert scene.guard.check() == ()
 
 
+@pytest.mark.parametrize("mode", [0, 0o500])
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".",
+        "packed-refs",
+        "logs/HEAD",
+        "objects",
+        "refs",
+        "refs/heads",
+        "logs",
+        "hooks",
+        "worktrees",
+        "worktrees/slot-1",
+    ],
+)
+def test_what_an_agent_takes_with_chmod_is_given_back(scene: Scene, name: str, mode: int) -> None:
+    for folder in ("logs", "hooks", "worktrees/slot-1"):
+        (scene.root / ".git" / folder).mkdir(parents=True, exist_ok=True)
+    scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
+    scene.git("pack-refs", "--all")
+    scene.guard.begin()
+    place = scene.root / ".git" / name
+    needed = 0o700 if place.is_dir() else 0o600
+    place.chmod(mode & 0o400 if place.is_file() else mode)
+    (warning,) = scene.guard.check()
+    assert warning == f"{os.path.normpath(place)} could not be read or written any more, and can be again"
+    assert (place.stat().st_mode & 0o700, scene.guard.check()) == (needed, ())
+
+
+def test_what_is_in_a_folder_is_given_back_with_it(scene: Scene) -> None:
+    scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
+    scene.guard.begin()
+    git_dir, link = scene.root / ".git", scene.root / "private"
+    link.touch(mode=0o000)
+    (git_dir / "refs/link").symlink_to(link)
+    for name in ("objects", "refs"):
+        subprocess.run(("chmod", "-R", "000", git_dir / name), check=True)
+    assert len(scene.guard.check()) == 2
+    found = [*(git_dir / "objects").rglob("*"), *(git_dir / "refs").rglob("[!l]*")]
+    needed = {each: 0o700 if each.is_dir() else 0o400 for each in found}
+    assert [each for each in found if each.stat().st_mode & needed[each] != needed[each]] == []
+    assert link.stat().st_mode & 0o777 == 0
+
+
+def test_what_the_user_has_closed_stays_closed(scene: Scene) -> None:
+    hooks = scene.root / ".git/hooks"
+    hooks.mkdir(exist_ok=True)
+    hooks.chmod(0o500)
+    scene.guard.begin()
+    assert (scene.guard.check(), hooks.stat().st_mode & 0o777) == ((), 0o500)
+
+
 def test_both_folders_of_a_linked_worktree_come_back(scene: Scene, tmp_path: Path) -> None:
     scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
     scene.git("worktree", "add", "-q", str(tmp_path / "linked"))
@@ -445,16 +498,6 @@ def test_refs_that_a_fenced_session_forged_are_not_put_back_as_packed_ones(scene
     assert "held refs that were never made: refs/heads/forged" in warning
     assert guard.check() == ()
     assert not packed.exists()
-
-
-def test_packed_refs_that_may_not_be_read_are_made_readable(scene: Scene) -> None:
-    packed = scene.root / ".git/packed-refs"
-    scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
-    scene.git("pack-refs", "--all")
-    packed.chmod(0)
-    assert scene.guard.check() == ()
-    assert packed.stat().st_mode & 0o600 == 0o600
-    scene.git("rev-parse", "main")
 
 
 def test_a_shallow_file_of_nonsense_goes_and_what_git_wrote_stays(scene: Scene) -> None:

@@ -84,7 +84,6 @@ class KeptList:
     def _read(self) -> bytes | None:
         """What it holds, nothing if it is not there; None if git could not read it."""
         try:
-            self._make_readable()
             content, found = read_file(self._path, _MOST_BYTES)
         except FileNotFoundError:
             return b""
@@ -92,11 +91,6 @@ class KeptList:
             return None
         lines = _LINES[self._path.name]
         return content if stat.S_ISREG(found.st_mode) and lines.fullmatch(content) else None
-
-    def _make_readable(self) -> None:
-        mode = os.lstat(self._path).st_mode
-        if stat.S_ISREG(mode) and not mode & stat.S_IRUSR:
-            self._path.chmod(stat.S_IMODE(mode) | stat.S_IRUSR | stat.S_IWUSR)
 
     def _write(self, content: bytes) -> None:
         if not content:

@@ -12,6 +12,7 @@ from pitboss.git.errors import RepositoryGone
 from pitboss.git.home import HeldFolder, Home, move_back
 from pitboss.git.kept_lists import NAMES as LISTS
 from pitboss.git.kept_lists import KeptList
+from pitboss.git.permissions import Permissions
 from pitboss.git.small_files import content_of, is_head, led_to
 
 if TYPE_CHECKING:
@@ -50,6 +51,11 @@ class Layout:
         self._folders = (str(repo.common_dir / "logs"), *shared)
         self._on_the_way = (*own, *shared)
         self._files = tuple(str(place / name) for place in places for name in _FILES)
+        main = (str(repo.common_dir / name) for name in (*_MAIN, "hooks", "info"))
+        self._permissions = Permissions(
+            dict.fromkeys((*map(str, places), *main, *self._on_the_way, *self._files)),
+            str(repo.common_dir / "worktrees"),
+        )
         self._stand_ins: list[Path] = []
         self._links: frozenset[Path] = frozenset()
         self._main: tuple[HeldFolder, ...] = ()
@@ -59,6 +65,7 @@ class Layout:
         """Remember which folders exist, which links are the user's own, and where HEAD is."""
         for home in self._homes:
             home.begin()
+        self._permissions.begin()
         self._links = frozenset(self._find_links())
         self._hold_main()
         self._head = content_of(self._repo.inside("HEAD"))
@@ -81,6 +88,7 @@ class Layout:
         for home in self._homes:
             if not home.is_in_place():
                 yield self._move_back(home, set_aside)
+        yield from self._permissions.check()
         for folder in self._main:
             yield from self._move_main_back(folder, set_aside)
         for link in self._find_links():
