@@ -39,6 +39,10 @@ SHORTAGES = {
     errno.ENOMEM: "free some memory, or raise its limit (`ulimit -v`, or the container's)",
 }
 """What to do when the system has too little of something else than disk space."""
+_REFUSALS = {
+    errno.EFBIG: f"raise the limit on the size of a file, as by `ulimit -f unlimited`; {GO_ON}",
+    errno.EROFS: "the file system is mounted read-only: remount it writable",
+}
 NO_THREAD = "this machine starts no more threads"
 WHEN_GIT_FAILED = f"nothing is lost: fix what git complains about (a full disk?); {GO_ON}"
 CONFIG_UNUSABLE = (
@@ -153,8 +157,8 @@ def _hint(number: int | None) -> str:
         return FREE_SPACE
     if number in SHORTAGES:
         return f"{SHORTAGES[number]}; {GO_ON}"
-    if number == errno.EROFS:
-        return "the file system is mounted read-only: remount it writable"
+    if number in _REFUSALS:
+        return _REFUSALS[number]
     if number in FORBIDDEN:
         return "check who owns the files under .pitboss and their permissions"
     if number in GONE:

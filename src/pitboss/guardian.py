@@ -51,6 +51,7 @@ class StopChannel:
         self._lock = threading.Lock()
         self._requests = 0
         self._asked_directly = False
+        self._alone = False
 
     def fileno(self) -> int:
         """The descriptor that can be read once `level` may have risen."""
@@ -62,15 +63,22 @@ class StopChannel:
             self._requests += self._arrived()
             return max(StopLevel(min(self._requests, StopLevel.ABORT)), StopLevel(self._asked_directly))
 
+    @property
+    def alone(self) -> bool:
+        """Whether the guardian is gone, as far as `level` has noticed."""
+        return self._alone
+
     def drain(self) -> None:
         """Note a signal sent to the runner itself; it only drains, however many it gets."""
         self._asked_directly = True
 
     def _arrived(self) -> int:
         try:
-            return len(os.read(self._requests_fd, 64)) or StopLevel.ABORT
+            arrived = len(os.read(self._requests_fd, 64))
         except BlockingIOError:
             return 0
+        self._alone = not arrived
+        return arrived or StopLevel.ABORT
 
 
 class Meanwhile(NamedTuple):
@@ -127,7 +135,7 @@ def guard(
     warden.stand_down()
     if code >= 0:
         return code
-    hint = "pitboss grind --resume goes on from where it stopped" if resumable() else None
+    hint = "`pitboss grind --resume` goes on from where it stopped" if resumable() else None
     raise RunnerKilled(f"the runner was killed (signal {-code})", hint=hint)
 
 

@@ -101,6 +101,35 @@ def test_what_tests_and_hooks_said_has_a_home(project: Project) -> None:
     assert "[" not in project.pitboss("log").out
 
 
+def test_a_stopped_run_with_nothing_left_to_do_is_not_said_to_go_on(project: Project) -> None:
+    project.prompt("one", "true", max_runs=2)
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    run = the_run(project)
+    goes_on = f"`pitboss grind --resume {run.run_id} --max-iterations 2` goes on\n"
+    assert project.pitboss("status").out.endswith(goes_on)
+    done = project.pitboss("grind", "--resume", "--max-iterations", "2")
+    assert (done.code, "go on with" in done.err) == (3, False)
+    assert "goes on" not in project.pitboss("status").out
+    project.prompt("one", "true", max_runs=3)
+    assert project.pitboss("status").out.endswith("--max-iterations 4` goes on\n")
+
+
+def test_a_resumed_run_that_landed_nothing_before_either_says_so(project: Project) -> None:
+    project.prompt("one", "true", max_runs=2)
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    done = project.pitboss("grind", "--resume", "--max-iterations", "none")
+    assert (done.code, "\nnothing landed; main is checked out again\n" in done.err) == (0, True)
+    assert "takes it home" not in done.err
+
+
+def test_a_resumed_run_that_landed_something_before_says_where_it_is(project: Project) -> None:
+    project.prompt("a", "echo 1 >one", max_runs=1)
+    project.prompt("b", "true", max_runs=1)
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    done = project.pitboss("grind", "--resume", "--max-iterations", "none")
+    assert (done.code, f"`pitboss land {the_run(project).run_id}` takes it home" in done.err) == (0, True)
+
+
 @pytest.mark.parametrize("view", ["--verify", "--hooks"])
 def test_without_tests_or_hooks_there_is_nothing_to_show(project: Project, view: str) -> None:
     project.prompt("one", "true", max_runs=1)

@@ -245,7 +245,7 @@ def test_a_detached_run_that_is_killed_is_resumed_detached(scene: Scene, victims
     log = run.folder / "runner.log"
     if victims == "runner":
         assert "error: the runner was killed (signal 9)" in log.read_text()
-        assert "pitboss grind --resume goes on" in log.read_text()
+        assert "`pitboss grind --resume` goes on" in log.read_text()
     scene.project.prompt("alpha", "echo done >a.txt", max_runs=2)
     theirs = scene.project.root.parent / "theirs"
     theirs.write_text("theirs\n")

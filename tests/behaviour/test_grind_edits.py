@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-STAYS = "warning: the prompt alpha was edited, but its old text stays: "
+STAYS = "warning: the prompt alpha keeps its old text: "
 
 
 @pytest.fixture

@@ -214,7 +214,7 @@ def test_a_run_that_was_killed_with_its_agent_resumes_with_an_aborted_record_and
     assert killed.code == 70
     assert killed.err.endswith(
         "error: the runner was killed (signal 9)\n"
-        "hint: pitboss grind --resume goes on from where it stopped\n"
+        "hint: `pitboss grind --resume` goes on from where it stopped\n"
     )
     assert the_run(project).state["status"] == "active"
     assert project.pitboss("grind", "--resume").code == 0

@@ -198,6 +198,8 @@ def test_when_either_process_of_pitboss_is_killed_nothing_is_left_running(
         done = live.ended()
         wait_until(lambda: proctree.alive(pids) == [])
     assert done.code == (-SIGKILL if victim == "guardian" else 70)
+    if victim == "guardian":
+        assert run.ending() == ("aborted", "the guardian, its first process, was killed")
     scene.gate.open()
     resumed = scene.project.pitboss("grind", "--resume", "--max-iterations", "2")
     assert resumed.code == 3, resumed

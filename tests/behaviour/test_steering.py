@@ -155,7 +155,7 @@ class TestPause:
         with grinding(project), ThreadPoolExecutor() as pool:
             run = paused_with_nothing_in_flight(project, gate)
             answers = [said(done) for done in pool.map(project.pitboss, ["pause"] * 3)]
-            assert all(PAUSED in answer for answer in answers)
+            assert all("already paused: no new session starts" in answer for answer in answers)
             assert len({event["request"] for event in events(run, "paused")}) == 4
 
     def test_a_paused_run_costs_next_to_nothing(self, project: Project, gate: Gate) -> None:
@@ -283,13 +283,31 @@ class TestAtRest:
             (("skip",), "`pitboss runs` lists all runs"),
         ],
     )
-    @pytest.mark.parametrize("ran", [False, True])
     def test_nothing_can_be_asked_and_the_hint_says_what_to_do(
+        self, project: Project, gate: Gate, args: tuple[str, ...], hint: str
+    ) -> None:
+        gate.open()
+        assert project.pitboss("grind", "--max-iterations", "1").code == 3
+        refused = project.pitboss(*args)
+        assert refused == (4, "", f"error: no run is live in this working tree\nhint: {hint}\n")
+
+    @pytest.mark.parametrize(
+        ("args", "hint"),
+        [
+            (("pause",), "`pitboss grind` starts a run"),
+            (("unpause",), "`pitboss grind` starts a run"),
+            (("budget", "--max-cost", "20"), "`pitboss grind --max-cost 20.0` starts a run"),
+            (("stop",), "`pitboss runs` lists all runs"),
+            (("skip",), "`pitboss runs` lists all runs"),
+        ],
+    )
+    @pytest.mark.parametrize("ran", [False, True])
+    def test_where_no_run_can_be_resumed_no_hint_says_to_resume(
         self, project: Project, gate: Gate, args: tuple[str, ...], hint: str, *, ran: bool
     ) -> None:
         gate.open()
         if ran:
-            assert project.pitboss("grind", "--max-iterations", "1").code == 3
+            assert project.pitboss("grind", "-p", "```sh\ntrue\n```", "--agent", "shell").code == 0
         refused = project.pitboss(*args)
         assert refused == (4, "", f"error: no run is live in this working tree\nhint: {hint}\n")
 

@@ -23,6 +23,7 @@ TWO = View(
     started_at=NOW,
 )
 IDLE = View(run_id="rid")
+PAUSED = View(run_id="rid", paused=True)
 
 
 def hour(moment: datetime) -> str:
@@ -38,7 +39,18 @@ def hour(moment: datetime) -> str:
             ONE,
             "run rid is paused: no new session starts; session-0001 (alpha) finishes; `pitboss unpause` goes on",
         ),
-        (Granted(deed=Unpaused()), ONE, "run rid goes on: sessions start again"),
+        (
+            Granted(deed=Paused()),
+            PAUSED,
+            "run rid is already paused: no new session starts; `pitboss unpause` goes on",
+        ),
+        (Granted(deed=Unpaused()), PAUSED, "run rid goes on: sessions start again"),
+        (Granted(deed=Unpaused()), ONE, "run rid was not paused: sessions start as before"),
+        (
+            Granted(deed=CapsChanged(caps=Caps())),
+            ONE,
+            "run rid already has these budgets: 1 session",
+        ),
         (
             Granted(deed=CapsChanged(caps=Caps(max_iterations=9, until=NOW + timedelta(hours=1)))),
             TWO,
@@ -92,7 +104,8 @@ def test_an_answer_in_words(answer: Answer, view: View, words: str) -> None:
             Paused(by="watch"),
             "paused by `pitboss watch`: no new session starts; `pitboss unpause` goes on",
         ),
-        (Unpaused(), "unpaused: sessions start again"),
+        (Unpaused(), "not paused: sessions start as before"),
+        (CapsChanged(caps=Caps()), "budgets unchanged: 1 session"),
         (
             CapsChanged(caps=Caps(max_cost_usd=2.0), by="budget"),
             "budgets changed by `pitboss budget`: 1 session, $0.00 of $2.00",
@@ -113,6 +126,15 @@ def test_an_answer_in_words(answer: Answer, view: View, words: str) -> None:
 )
 def test_what_a_run_does_in_its_progress(deed: Deed, words: str) -> None:
     assert deed_news(deed, ONE, NOW, hour) == words
+
+
+def test_what_was_so_before_is_not_told_as_news() -> None:
+    already = "already paused: no new session starts; `pitboss unpause` goes on"
+    assert deed_news(Paused(by="pause"), PAUSED, NOW, hour) == already
+    assert (
+        deed_news(Unpaused(by="watch"), PAUSED, NOW, hour)
+        == "unpaused by `pitboss watch`: sessions start again"
+    )
 
 
 def test_sessions_are_named_by_number_and_prompt_on_one_line() -> None:

@@ -51,6 +51,11 @@ def hour(moment: datetime) -> str:
         ("aborted", "drained on request", "stopped on request"),
         ("aborted", "aborted on request", "stopped at once, on request"),
         ("aborted", "3 sessions failed in a row (limit 3)", "stopped: 3 sessions failed in a row (limit 3)"),
+        (
+            "aborted",
+            "the guardian, its first process, was killed",
+            "stopped: the guardian, its first process, was killed",
+        ),
         ("aborted", None, "stopped"),
         ("failed", "internal error: no", "failed: internal error: no"),
         ("crashed", None, "crashed"),

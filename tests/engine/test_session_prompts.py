@@ -86,7 +86,7 @@ def test_a_bad_text_is_warned_of_once_and_changes_nothing(stage: Stage) -> None:
     stage.edits["alpha"] = Rewritten(OLD)
     stage.run()
     assert bodies(stage) == [OLD.body] * 4
-    stays = "the prompt alpha was edited, but its old text stays: "
+    stays = "the prompt alpha keeps its old text: "
     assert warnings(stage) == [
         f"{stays}{reason}",
         f"{stays}{OLD.source_path}: the run was started without the agent gemini",

@@ -109,7 +109,7 @@ def test_the_runners_exit_code_is_the_guardians_and_its_output_is_flushed(code: 
     assert child.returncode == code
 
 
-HINT = "hint: pitboss grind --resume goes on from where it stopped\n"
+HINT = "hint: `pitboss grind --resume` goes on from where it stopped\n"
 
 
 @pytest.mark.parametrize(("resumable", "hint"), [(True, HINT), (False, "")])

@@ -129,6 +129,7 @@ def test_an_append_that_stops_half_way_leaves_no_torn_line(tmp_path: Path) -> No
     with largest_file(1000), pytest.raises(StorageError) as failure:
         append_durable(path, b"x" * 5000)
     assert str(failure.value) == f"cannot append to {path}: File too large"
+    assert (failure.value.hint or "").startswith("raise the limit on the size of a file, as by `ulimit -f")
     assert path.read_bytes() == b"one\n"
 
 

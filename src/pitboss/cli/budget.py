@@ -42,9 +42,9 @@ def budget(**given: Any) -> None:
     if changes == CapChanges():
         _show()
     else:
-        LiveRun(f"`pitboss grind --resume {' '.join(_options(changes))}` goes on with the last run").ask(
-            ChangeCaps(caps=changes), by="budget"
-        )
+        options = " ".join(_options(changes))
+        resume = f"`pitboss grind --resume {options}` goes on with the last run"
+        LiveRun(resume, options=options).ask(ChangeCaps(caps=changes), by="budget")
 
 
 def _show() -> None:

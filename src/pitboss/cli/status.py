@@ -33,7 +33,7 @@ from pitboss.store.queue import with_queue
 from pitboss.store.record_codec import encode_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from pitboss.core.needs import Need
@@ -56,28 +56,30 @@ def status(*, run_id: str | None, as_json: bool) -> None:
     repo = project_root()
     seen = snapshot(repo, chosen_run(repo, run_id), last=LAST_SESSIONS)
     queue = () if seen.state is None else with_queue(repo, seen.state).queue
-    following = _next_pick(repo, seen, queue)
+    following, used_up = _ahead(repo, seen, queue)
+    listed = needs_of(repo, seen)
     if as_json:
-        needs_you = needs_of(repo, seen)
-        write_json(_as_json(seen) | {"next_pick": following, "queue": queue, "needs_you": needs_you})
-    else:
-        _print(seen, _coming(following, queue), needs_of(repo, seen), datetime.now(UTC))
+        write_json(_as_json(seen) | {"next_pick": following, "queue": queue, "needs_you": listed})
+        return
+    how, now = condition(seen.state, live=seen.live is not None), datetime.now(UTC)
+    _print(seen, [*_fields(seen, how, now), *_coming(following, queue)], listed)
+    if advice := _advice(seen, how, used_up=used_up):
+        say(f"\n{advice}")
 
 
-def _next_pick(repo: Path, seen: Snapshot, queue: Sequence[WaitingTask]) -> str | None:
-    """The prompt or task that the run starts next, or would start after a resume."""
+def _ahead(repo: Path, seen: Snapshot, queue: Sequence[WaitingTask]) -> tuple[str | None, bool]:
+    """What the run starts next, or would start after a resume, and whether a resume would find nothing to do."""
     if seen.state is None or seen.live is not None:
-        return queue[0].prompt if queue and seen.view.next_pick is not None else seen.view.next_pick
+        return queue[0].prompt if queue and seen.view.next_pick is not None else seen.view.next_pick, False
     if condition(seen.state, live=False) not in (Condition.ABORTED, Condition.CRASHED):
-        return None
-    from pitboss.cli.shared.at_rest import next_at_rest
+        return None, False
+    from pitboss.cli.shared.at_rest import at_rest
 
-    return next_at_rest(repo, seen.state)
+    return at_rest(repo, seen.state)
 
 
-def _print(seen: Snapshot, coming: Iterable[tuple[str, str]], listed: Sequence[Need], now: datetime) -> None:
-    how = condition(seen.state, live=seen.live is not None)
-    fields([*_fields(seen, how, now), *coming])
+def _print(seen: Snapshot, shown: Sequence[tuple[str, str]], listed: Sequence[Need]) -> None:
+    fields(shown)
     if seen.records:
         say(f"\n{paint('last sessions', Ink.FAINT)}")
         for record in seen.records:
@@ -86,9 +88,6 @@ def _print(seen: Snapshot, coming: Iterable[tuple[str, str]], listed: Sequence[N
         say(f"\n{paint('needs you', Ink.FAINT)}")
         for need in listed:
             say("\n".join(need_lines(need)))
-    advice = _advice(seen, how)
-    if advice:
-        say(f"\n{advice}")
 
 
 def _coming(following: str | None, queue: Sequence[WaitingTask]) -> Iterator[tuple[str, str]]:
@@ -176,12 +175,12 @@ def _when(moment: datetime, now: datetime) -> str:
     return f"{clock(moment)} ({age(moment, now)})"
 
 
-def _advice(seen: Snapshot, how: Condition) -> str | None:
+def _advice(seen: Snapshot, how: Condition, *, used_up: bool) -> str | None:
     goes_on = f"`{resume_command(seen.state)}`" if seen.state is not None else ""
     match how:
         case Condition.CRASHED:
             return f"its processes died; {goes_on} recovers it and goes on"
-        case Condition.ABORTED:
+        case Condition.ABORTED if not used_up:
             return f"{goes_on} goes on"
         case _:
             return None

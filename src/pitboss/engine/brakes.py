@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from pitboss.engine.journal import Journal
     from pitboss.engine.spending import Spending
 
+GUARDIAN_GONE = "the guardian, its first process, was killed"
+"""Why a run stopped that nobody asked to."""
+
 
 class Past(msgspec.Struct, frozen=True, kw_only=True):
     """What a resumed run carries over.
@@ -83,7 +86,8 @@ class Brakes:
             return final
         level = self._control.level()
         if level is StopLevel.ABORT:
-            return Ending(reason=StopReason.ABORTED, message="aborted on request")
+            message = GUARDIAN_GONE if self._control.abandoned else "aborted on request"
+            return Ending(reason=StopReason.ABORTED, message=message)
         over = self._spending.cap_reached()
         # A hard cap fails everything in flight at once: blame the cap, not a streak of failures.
         if not (over and self._spending.is_hard) and (streak := self._streak()):

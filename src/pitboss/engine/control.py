@@ -50,6 +50,7 @@ class Control:
         self._paths = paths
         self._emit = emit
         self._level = StopLevel.NONE
+        self._abandoned = False
         self._listen_every_s = listen_every_s
         self._look_at = float("-inf")
         self.bell = Bell()
@@ -71,6 +72,11 @@ class Control:
     def level(self) -> StopLevel:
         """How urgently the run must end; never goes down."""
         return self._level
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether the run must end because its guardian is gone, and not because somebody asked."""
+        return self._abandoned
 
     def listen(self) -> None:
         """Take in requests made by signal, and by file unless the files were read a moment ago."""
@@ -133,7 +139,9 @@ class Control:
             return self.stop_session(seq)
 
     def _take_signals(self) -> None:
-        self._raise_to(self._channel.level(), StopBy.SIGNAL)
+        level = self._channel.level()
+        self._abandoned = self._abandoned or (self._channel.alone and self._level is not StopLevel.ABORT)
+        self._raise_to(level, StopBy.PITBOSS if self._abandoned else StopBy.SIGNAL)
 
     def _take_files(self) -> None:
         began = time.monotonic()

@@ -107,7 +107,7 @@ class SessionPrompts:
         if self._refused.get(name) != reason:
             self._refused[name] = reason
             keep_prompt(self._journal.rundir.paths, self._latest[name])
-            self._emit(Warned(text=f"the prompt {name} was edited, but its old text stays: {reason}"))
+            self._emit(Warned(text=f"the prompt {name} keeps its old text: {reason}"))
 
 
 def _news(old: PromptDoc, new: PromptDoc, seq: int) -> Iterator[str]:

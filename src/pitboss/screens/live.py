@@ -191,7 +191,7 @@ class LiveProgress(PlainProgress):
         """Update the footer, and print the event above it if it is worth a line."""
         before, self.view = self.view, fold(self.view, event)
         if isinstance(event, Draining):
-            self._draining = deed_line(event, self.view)
+            self._draining = deed_line(event, before)
         if isinstance(event, SessionEnded):
             self._footer.draw([self._footer.fitted(line) for line in session_lines(event.record, sys.stderr)])
         elif not isinstance(event, SessionStarted | PhaseChanged | Step | QuotaSeen):

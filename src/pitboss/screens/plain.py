@@ -57,7 +57,7 @@ class PlainProgress:
         self.needs: Callable[[], Sequence[Need]] = tuple
         """What needs a person once the run has ended."""
         self.way_home: Callable[[], str | None] = lambda: None
-        """The command that takes its work home then, if that is more than `pitboss land`."""
+        """The command that takes its work home then; None if there is none to take."""
 
     def __enter__(self) -> Self:
         return self
@@ -97,9 +97,9 @@ class PlainProgress:
             case Warned(text=text):
                 return [warning(in_its_times(text, sys.stderr))]
             case Aborting():
-                return [warning(deed_line(event, self.view))]
+                return [warning(deed_line(event, before))]
             case Draining() | Paused() | Unpaused() | CapsChanged() | Skipping():
-                return [deed_line(event, self.view)]
+                return [deed_line(event, before)]
             case RunEnded():
                 return run_ended(event, self.view, self.needs(), self.way_home())
             case PhaseChanged(seq=seq):
@@ -111,7 +111,7 @@ class PlainProgress:
 
 
 def deed_line(deed: Deed, view: View) -> str:
-    """What the run does because it was asked to."""
+    """What the run does because it was asked to; `view` is the run right before."""
     return deed_news(deed, view, datetime.now(UTC), clock_face(sys.stderr))
 
 
@@ -125,12 +125,12 @@ def run_ended(
     ]
     away = event.checkout is not None and event.checkout != event.branch
     back = f"; {event.checkout} is checked out again" if away else ""
-    if _landed_nothing(view):
+    if way_home is None or _landed_nothing(view):
         lines.append(f"nothing landed{back}")
     else:
         lines.append(f"the work is on {event.branch}{back}")
         at_rest = event.checkout != event.branch
-        lines += [f"`{way_home or f'pitboss land {event.run_id}'}` takes it home"] if at_rest else []
+        lines += [f"`{way_home}` takes it home"] if at_rest else []
     lines += _needing(needs, event.run_id)
     if event.resume is not None:
         lines.append(f"go on with `{event.resume}`")

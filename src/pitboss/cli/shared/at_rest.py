@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.chooser import upcoming
 from pitboss.core.choosers.for_run import chooser_for
@@ -23,19 +23,30 @@ if TYPE_CHECKING:
     from pitboss.store.library import Inputs
 
 
-def next_at_rest(repo: Path, state: RunState) -> str | None:
-    """The prompt or task of the first session after a resume; None if there is none, or if that would be refused."""
+class AtRest(NamedTuple):
+    """What a resume would find."""
+
+    first: str | None = None
+    """The prompt or task of its first session; None if there is none, or if the resume would be refused."""
+    used_up: bool = False
+    """Whether nothing is left: no prompt has a turn, no task waits, and no session is to be settled."""
+
+
+def at_rest(repo: Path, state: RunState) -> AtRest:
+    """What a resume of a run that is not live would find."""
     choice = state.selection or Selection()
     inputs = _inputs(repo, state, choice)
     if inputs is None or sorted(inputs.rotation.prompt_names) != sorted(state.prompt_names):
-        return None
+        return AtRest()
     rotation, grind = inputs.rotation, inputs.config.grind
     most = choice.side_by_side(rotation, grind)
     chooser = chooser_for(rotation, inputs.library.prompts, grind, max_parallel=most)
     state = counted(with_queue(repo, state), iter_records(RunPaths(repo, state.run_id).log))
     state = limited(state, rotation, inputs.library.prompts)
     first = next(upcoming(chooser, state), None)
-    return first.prompt if first else None
+    if first is None:
+        return AtRest(used_up=not state.in_flight and not state.unrescued)
+    return AtRest(first=first.prompt)
 
 
 def _inputs(repo: Path, state: RunState, choice: Selection) -> Inputs | None:

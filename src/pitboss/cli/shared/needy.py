@@ -46,14 +46,19 @@ def needs_at_the_end(repo: Repo, run_id: str) -> tuple[Need, ...]:
 
 
 def way_home(repo: Repo, run_id: str) -> str | None:
-    """The command that takes the work of a run home; None if its state cannot be read."""
+    """The command that takes the work of a run home; None if there is none on its branch."""
     from pitboss.landing.target import home_branch, other_branch
 
     try:
         state = read_state(RunPaths(repo.root, run_id))
+        if (
+            state.base_commit is not None
+            and repo.commit_id(f"refs/heads/{state.branch}") == state.base_commit
+        ):
+            return None
         return landing_command(state, home_branch(repo, state) or other_branch(repo))
     except PitbossError:
-        return None
+        return f"pitboss land {run_id}"
 
 
 def _records(root: Path, run_id: str) -> tuple[SessionRecord, ...]:

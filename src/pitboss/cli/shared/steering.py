@@ -12,6 +12,7 @@ from pitboss.core.words.deeds import answer_words
 from pitboss.errors import CommandError, NoLiveRun
 from pitboss.screens.output import clock_face, say
 from pitboss.store.asking import ask
+from pitboss.store.catalogue import most_recent_resumable
 from pitboss.store.follow import snapshot
 
 if TYPE_CHECKING:
@@ -28,11 +29,19 @@ RUNS = "`pitboss runs` lists all runs"
 class LiveRun:
     """The live run, as it was right before it is asked for something."""
 
-    def __init__(self, instead: str = RUNS) -> None:
-        """Find it. Raises NoLiveRun, whose hint says what to do `instead`."""
+    def __init__(self, resume: str = "", *, options: str = "") -> None:
+        """Find it. Raises NoLiveRun, whose hint says what to do instead.
+
+        That is `resume` if there is a run to resume, and otherwise to start one with `options`. Without a `resume` it
+        is to look at the runs.
+        """
         self._repo: Path = project_root()
-        self._instead = instead
-        self._run_id = live_run(self._repo, instead)
+        self._resume = resume
+        self._start = f"`pitboss grind{options and ' '}{options}` starts a run"
+        try:
+            self._run_id = live_run(self._repo, RUNS)
+        except NoLiveRun as error:
+            raise NoLiveRun(error.message, hint=self._hint()) from error
         self.view: View = snapshot(self._repo, self._run_id, last=0).view
 
     def ask(self, what: Request, *, by: str) -> None:
@@ -43,9 +52,14 @@ class LiveRun:
             case Granted():
                 say(said)
             case NotLive():
-                raise NoLiveRun(said, hint=self._instead)
+                raise NoLiveRun(said, hint=self._hint())
             case Declined() | Silence():
                 raise CommandError(said, hint=_advice(answer))
+
+    def _hint(self) -> str:
+        if not self._resume:
+            return RUNS
+        return self._start if most_recent_resumable(self._repo) is None else self._resume
 
 
 def _advice(answer: Answer) -> str:

@@ -41,14 +41,17 @@ def answer_words(answer: Answer, view: View, now: datetime, clock: ClockFace) ->
 
 
 def deed_news(deed: Deed, view: View, now: datetime, clock: ClockFace) -> str:  # noqa: PLR0911 - a case for each
-    """What the run does now and who asked for it, as a line of its progress."""
+    """What the run does now and who asked for it, as a line of its progress; `view` is the run right before."""
     match deed:
         case Paused():
-            return f"paused{_by(deed.by)}: {PAUSED}"
+            return f"already paused: {PAUSED}" if view.paused else f"paused{_by(deed.by)}: {PAUSED}"
+        case Unpaused() if not view.paused:
+            return "not paused: sessions start as before"
         case Unpaused():
             return f"unpaused{_by(deed.by)}: sessions start again"
         case CapsChanged():
-            return f"budgets changed{_by(deed.by)}: {_budgets(deed, view, now, clock)}"
+            changed = f"changed{_by(deed.by)}" if deed.caps != view.caps else "unchanged"
+            return f"budgets {changed}: {_budgets(deed, view, now, clock)}"
         case Skipping(seqs=()):
             return "nothing to skip: no such session is in flight"
         case Skipping(seqs=seqs):
@@ -77,13 +80,17 @@ def _granted(deed: Deed, view: View, now: datetime, clock: ClockFace) -> str:  #
     match deed:
         case Paused():
             finish = f"{named(flying, view)} {_many(flying, 'finishes', 'finish')}; " if flying else ""
-            return f"is paused: no new session starts; {finish}`pitboss unpause` goes on"
+            already = " already" if view.paused else ""
+            return f"is{already} paused: no new session starts; {finish}`pitboss unpause` goes on"
+        case Unpaused() if not view.paused:
+            return "was not paused: sessions start as before"
         case Unpaused():
             return "goes on: sessions start again"
         case CapsChanged():
             over = exceeded(deed.caps, view.used, now=now, in_flight=len(view.in_flight))
             ending = "" if over is None else "; it starts no further session"
-            return f"has other budgets: {_budgets(deed, view, now, clock)}{ending}"
+            has = "has other budgets" if deed.caps != view.caps else "already has these budgets"
+            return f"{has}: {_budgets(deed, view, now, clock)}{ending}"
         case Skipping(seqs=()):
             return "had nothing to skip"
         case Skipping(seqs=seqs):

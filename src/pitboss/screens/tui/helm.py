@@ -156,7 +156,8 @@ class Helm:
         if reader.live:
             return reader
         state = reader.seen.state if reader.seen is not None else None
-        instead = f": `{resume_command(state)}` goes on with it" if state is not None else ""
+        resumable = state is not None and state.status.is_resumable
+        instead = f": `{resume_command(state)}` resumes it" if state is not None and resumable else ""
         self._bridge.say(f"run {reader.run_id} is not live{instead}", Tone.WARN)
         return None
 
