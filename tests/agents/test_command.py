@@ -229,3 +229,30 @@ def test_it_says_that_the_session_to_resume_is_gone(tmp_path: Path) -> None:
 
 def test_an_empty_reason_is_none(tmp_path: Path) -> None:
     assert report(tmp_path, '{"cost_usd": 0, "reason": ""}').status is SessionStatus.OK
+
+
+@pytest.mark.parametrize(
+    ("usage", "why"),
+    [
+        ("{", "Input data was truncated"),
+        ('{"cost_usd": "0.5"}', "Expected `float | null`, got `str` - at `$.cost_usd`"),
+        ('{"input_tokens": -5}', "Expected `int` >= 0 - at `$.input_tokens`"),
+        ("[7]", "Expected `object`, got `array`"),
+    ],
+)
+def test_a_usage_file_that_cannot_be_read_is_warned_of(tmp_path: Path, usage: str, why: str) -> None:
+    ended = report(tmp_path, usage)
+    assert ended.warning == f"$PITBOSS_USAGE_FILE cannot be read: {why}"
+    assert not ended.usage.cost_known
+
+
+@pytest.mark.parametrize("usage", ["{}", '{"cost_usd": 0.5}', '{"reason": "auth"}'])
+def test_any_other_is_not(tmp_path: Path, usage: str) -> None:
+    assert report(tmp_path, usage).warning is None
+
+
+def test_what_it_wrote_last_counts(tmp_path: Path) -> None:
+    first = """printf '{"cost' >"$PITBOSS_USAGE_FILE"; sleep 0.5; """
+    script = first + """printf '{"cost_usd": 0.5}' >"$PITBOSS_USAGE_FILE"; cat >/dev/null"""
+    ended = run(agent("command", AgentSettings(command=("sh", "-c", script))), request(tmp_path))
+    assert (ended.warning, ended.usage) == (None, Usage(cost_usd=0.5))

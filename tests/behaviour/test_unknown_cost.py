@@ -239,6 +239,16 @@ def test_a_program_of_the_users_own(
     assert ('set [agent.command] usage = "none" if it costs nothing' in ended.err) == (ended.code == 3)
 
 
+def test_a_usage_file_that_cannot_be_read_is_named_in_a_warning(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    command = json.dumps(["sh", "-c", """printf '{"cost_usd": "0.5"}' >$PITBOSS_USAGE_FILE"""])
+    configure(project, agent="command", more=f"[agent.command]\ncommand = {command}\n")
+    instruct(project, "chore", max_runs=1)
+    ended = project.pitboss("grind")
+    words = "warning: session 1: $PITBOSS_USAGE_FILE cannot be read: Expected `float | null`"
+    assert words in ended.err
+
+
 def test_usage_none_is_for_programs_of_the_users_own(tmp_path: Path) -> None:
     project = Project.create(tmp_path / "repo")
     configure(project, agent="claude_code", more='[agent.claude_code]\nusage = "none"\n')

@@ -106,8 +106,8 @@ UNKNOWN = record(1, agent="claude_code", cost_known=False)
         ({"status": SessionStatus.ABORTED, "agent": "command"}, "command was ended before it said"),
         ({"status": SessionStatus.TIMEOUT}, "claude_code was ended before it said"),
         ({"status": SessionStatus.SKIPPED, "agent": None}, "its agent was ended before it said"),
-        ({"agent": "command"}, '[agent.command] usage = "none"'),
-        ({"agent": "acp"}, '[agent.acp] usage = "none"'),
+        ({"agent": "command"}, 'write it to $PITBOSS_USAGE_FILE, or set [agent.command] usage = "none"'),
+        ({"agent": "acp"}, 'says what acp used: set [agent.acp] usage = "none"'),
         ({}, "claude_code did not say what it used; look up the spend in your account with its service"),
     ],
 )

@@ -401,7 +401,7 @@ def test_an_unknown_cost_ends_a_run_with_a_cost_cap_alone(stage: Stage) -> None:
         ({"status": ABORTED, "agent": "codex"}, "codex was ended before it said what it had used"),
         (
             {"status": ERROR, "agent": "command"},
-            "(model unknown) and there is a cost cap; command did not say",
+            "(model unknown) and there is a cost cap; nothing readable says",
         ),
     ],
 )

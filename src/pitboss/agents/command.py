@@ -123,8 +123,10 @@ class CommandReader(PlainReader):
             report = _read(self._file)
         except FileNotFoundError:
             return self._last
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            self.trouble = f"${USAGE_FILE} cannot be read: {error}"
             return msgspec.structs.replace(self._last, reported_usd=None, unreadable=True)
+        self.trouble = None
         self.model = report.model or self._asked_model
         self._reason = report.reason or None
         self.named(report.session_id or None)

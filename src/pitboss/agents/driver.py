@@ -14,6 +14,7 @@ from pitboss.agents.costs import priced
 from pitboss.agents.cut_short import verdict_on_cut_short
 from pitboss.agents.judgement import AgentExit, AgentVerdict
 from pitboss.agents.monitor import AgentMonitor
+from pitboss.agents.output.lines import shortened
 from pitboss.agents.services.words import had_begun
 from pitboss.core.agent import AgentOutcome
 from pitboss.core.announced_stop import announced_like
@@ -231,6 +232,7 @@ class Driver:
             quota=reader.quota,
             lost_session=verdict.lost_session,
             idle=not reader.worked,
+            warning=reader.trouble and shortened(secrets.redact(reader.trouble)),
         )
 
     def _billed(self, spend: Spend, evidence: Evidence, secrets: Secrets) -> Usage:

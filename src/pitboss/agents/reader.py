@@ -38,6 +38,7 @@ class Reader(ABC):
     reports them. `finished`: the agent has said its last word, as far as we know yet. `progress` rises with each new
     tool call, new text, new retry or token used; repeated output does not raise it. `announced_pause_s` is how long
     the CLI said it would be silent. `retrying` is how it announced its latest retry, until anything else came.
+    `trouble` is what people should know about how it reports, if anything.
     """
 
     def __init__(self, request: AgentRequest) -> None:
@@ -50,6 +51,7 @@ class Reader(ABC):
         self.progress = 0
         self.announced_pause_s = 0.0
         self.retrying: str | None = None
+        self.trouble: str | None = None
         self.quota: Quota | None = None
         self.billed = Usage() if request.resume is None else request.resume.usage
         self._open_tools: dict[str, None] = {}

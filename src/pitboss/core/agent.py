@@ -99,7 +99,8 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
     message if it printed one. `resets_at` is when a usage limit ends, in epoch seconds. `session_id` is the CLI's
     own name for its session, `quota` its last report on its subscription. `lost_session`: the session named by
     `AgentRequest.resume` no longer exists, so nothing was done; start a new one. `idle`: the output says that the
-    agent did nothing at all, so an ok verdict needs some work to back it up.
+    agent did nothing at all, so an ok verdict needs some work to back it up. `warning`: what people should know about
+    how it reports.
     """
 
     status: SessionStatus
@@ -114,6 +115,7 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
     quota: Quota | None = None
     lost_session: bool = False
     idle: bool = False
+    warning: str | None = None
 
 
 class Agent(Protocol):

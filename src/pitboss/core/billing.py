@@ -75,8 +75,7 @@ def unknown_cost_advice(record: SessionRecord | Outcome) -> str:
     if record.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED, SessionStatus.TIMEOUT):
         return f"{agent} was ended before it said what it had used; {_ASK_ITS_SERVICE}"
     if agent in OWN_PROGRAMS:
-        return (
-            f"{agent} did not say what it used: let the program tell it ($PITBOSS_USAGE_FILE), or set "
-            f'[agent.{agent}] usage = "none" if it costs nothing'
-        )
+        tell = "let the program write it to $PITBOSS_USAGE_FILE, or " if agent == "command" else ""
+        free = f'set [agent.{agent}] usage = "none" if it costs nothing'
+        return f"nothing readable says what {agent} used: {tell}{free}"
     return f"{agent} did not say what it used; {_ASK_ITS_SERVICE}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pitboss.core.events import AgentStep, quota_seen
+from pitboss.core.events import AgentStep, Warned, quota_seen
 
 if TYPE_CHECKING:
     from pitboss.core.agent import AgentEvent, AgentOrder, AgentOutcome
@@ -61,12 +61,15 @@ class SessionAgents:
             self._control.listen()
             return self._control.stop_session(seq) or self._over_budget()
 
-        return self._hosts.of(session).run_agent(
+        ended = self._hosts.of(session).run_agent(
             order,
             on_start=started,
             on_event=lambda event: self._hear(seq, order.agent, event, before),
             stop=self._control.announced(look, self._spending.until_end_s),
         )
+        if ended.warning is not None:
+            self._emit(Warned(text=f"session {seq}: {ended.warning}"))
+        return ended
 
     def _over_budget(self) -> StopRequest | None:
         """Why the run's budgets end the session, if they do; the bell has the others check too."""
