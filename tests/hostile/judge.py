@@ -150,8 +150,14 @@ def _git(trial: Trial, *args: str, stdin: bytes = b"") -> bytes:
         "core.bare=false",
         *args,
     )
+    as_stored = {"GIT_NO_REPLACE_OBJECTS": "1"}
     done = subprocess.run(
-        argv, cwd=trial.folder, env=trial.project.env, input=stdin, capture_output=True, check=False
+        argv,
+        cwd=trial.folder,
+        env=trial.project.env | as_stored,
+        input=stdin,
+        capture_output=True,
+        check=False,
     )
     return done.stdout
 

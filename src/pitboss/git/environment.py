@@ -33,6 +33,8 @@ _QUIET = {
     "GIT_PAGER": "cat",
     "GIT_OPTIONAL_LOCKS": "0",
 }
+_AS_STORED = {"GIT_NO_REPLACE_OBJECTS": "1"}
+"""Objects as they are: an agent may have replaced one by another (`git replace`), or by itself: then git gives up."""
 
 
 def of_the_user(inherited: Mapping[str, str]) -> dict[str, str]:
@@ -43,7 +45,7 @@ def of_the_user(inherited: Mapping[str, str]) -> dict[str, str]:
         for name, value in inherited.items()
         if name in _SETTINGS_KEPT or name.startswith(_INJECTED_SETTINGS)
     }
-    return kept | settings | _QUIET
+    return kept | settings | _QUIET | _AS_STORED
 
 
 def pinned(root: Path, git_dir: Path, common_dir: Path) -> dict[str, str]:

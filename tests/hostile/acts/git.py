@@ -36,6 +36,23 @@ ACTS = {
         )
         for what, branch in (("another", "other"), ("no", "nothing"))
     },
+    "replaces-its-commit-by-itself": Act(f"git replace HEAD HEAD; {_MORE}", keeps=("more\n",), ends=("ok",)),
+    "replaces-its-commit-by-itself-and-fails": Act(
+        f"{_MORE}; {COMMIT}; git replace HEAD HEAD; exit 1", keeps=("more\n",)
+    ),
+    "replaces-its-commit-by-an-empty-one": Act(
+        f"git replace HEAD $({AGENT} commit-tree -m empty $(git mktree </dev/null)); {_MORE}",
+        keeps=("more\n",),
+        ends=("ok",),
+    ),
+    "takes-the-parents-of-its-commit": Act(
+        f"{_MORE}; {COMMIT}; git replace --graft HEAD", keeps=("more\n",), ends=("ok",)
+    ),
+    "replaces-what-a-file-holds": Act(
+        f"{_MORE}; git replace $(git hash-object -w README.md) $(echo other | git hash-object -w --stdin)",
+        keeps=("more\n",),
+        ends=("ok",),
+    ),
     "loses-half-of-its-index": Act(
         f"git update-index --split-index; {_MORE}; rm {_REST_OF_INDEX}", keeps=("more\n",), ends=("ok",)
     ),
