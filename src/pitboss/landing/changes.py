@@ -86,13 +86,13 @@ def _ends(
     return ends
 
 
-def _split(line: Iterable[_Commit], ends: dict[str, SessionRecord], since: str) -> Iterator[Change]:
+def _split(line: Sequence[_Commit], ends: dict[str, SessionRecord], since: str) -> Iterator[Change]:
     base = since
-    for commit in line:
-        nth = ends.get(commit.oid)
-        if nth is not None:
+    for commit, record in zip(line, _owners(line, ends), strict=True):
+        is_end = commit.oid in ends
+        if record is not None and is_end:
             yield Change(
-                record=nth,
+                record=record,
                 base=base,
                 commit=commit.oid,
                 tree=commit.tree,
@@ -100,18 +100,18 @@ def _split(line: Iterable[_Commit], ends: dict[str, SessionRecord], since: str) 
                 author=commit.author,
                 message=commit.message,
             )
-        if nth is not None or _is_nobodys(commit, line, ends):
+        if is_end or record is None or commit.made_at < earliest_second(record.started_at):
             base = commit.oid
 
 
-def _is_nobodys(commit: _Commit, line: Iterable[_Commit], ends: dict[str, SessionRecord]) -> bool:
-    """Whether a commit that ends no session is older than the next session on the branch."""
-    later = iter(line)
-    for other in later:
-        if other is commit:
-            break
-    following = next((ends[other.oid] for other in later if other.oid in ends), None)
-    return following is None or commit.made_at < earliest_second(following.started_at)
+def _owners(line: Sequence[_Commit], ends: dict[str, SessionRecord]) -> list[SessionRecord | None]:
+    """For each commit the session that it ends, else the next one on the branch; None after the last."""
+    owners: list[SessionRecord | None] = []
+    owner = None
+    for commit in reversed(line):
+        owner = ends.get(commit.oid, owner)
+        owners.append(owner)
+    return owners[::-1]
 
 
 def _line(repo: Repo, tip: str, since: str) -> Iterator[_Commit]:
