@@ -29,8 +29,9 @@ from pitboss.engine import state_writer
 from pitboss.engine.brakes import Brakes, Past
 from pitboss.engine.control import Control
 from pitboss.engine.gate import Gate
+from pitboss.engine.grinding import finish
 from pitboss.engine.journal import Journal
-from pitboss.engine.loop import Loop, finish
+from pitboss.engine.loop import Loop
 from pitboss.engine.meter import Meter
 from pitboss.engine.picking import Picking
 from pitboss.engine.pool import Pool

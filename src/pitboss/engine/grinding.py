@@ -5,14 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pitboss.core.events import RunEnded
+from pitboss.core.recovery.refusals import resume_command
 from pitboss.core.stops import RunStatus
-from pitboss.engine.loop import finish
 from pitboss.errors import PitbossError, StartError, why_failed
 from pitboss.store.end_marker import note_live
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pitboss.core.events import Observer
+    from pitboss.core.stops import Ending
     from pitboss.engine.announcing import Announcer
     from pitboss.engine.brakes import Brakes
     from pitboss.engine.control import Control
@@ -99,3 +102,37 @@ class Grinding:
         with suppress(PitbossError):
             self._journal.finished(RunStatus.FAILED, why_failed(error))
         self._announcer.notices()
+
+
+def finish(
+    ending: Ending,
+    journal: Journal,
+    emit: Observer,
+    *,
+    any_failed: bool,
+    used_up: bool,
+    checkout: str | None,
+) -> int:
+    """Write the run's terminal state and return its exit code; `checkout` is what is checked out now, if known.
+
+    A run that is `used_up` is not said to be one that can go on, unless something of it is still to be settled.
+    """
+    code = ending.reason.exit_code(any_failed=any_failed)
+    journal.finished(ending.reason.final_status, ending.message)
+    state = journal.state
+    goes_on = state.status.is_resumable and not (used_up and not state.in_flight and not state.unrescued)
+    emit(
+        RunEnded(
+            run_id=state.run_id,
+            branch=state.branch,
+            status=state.status,
+            stop_reason=ending.reason,
+            message=ending.message,
+            exit_code=code,
+            used=journal.consumed,
+            cost_known=state.cost_known,
+            checkout=checkout,
+            resume=resume_command(state) if goes_on else None,
+        )
+    )
+    return code

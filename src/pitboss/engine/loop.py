@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.chooser import Choice, Wait
-from pitboss.core.events import RunEnded
-from pitboss.core.recovery.refusals import resume_command
 from pitboss.core.stops import Ending
 from pitboss.engine.picking import Idle
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pitboss.core.events import Observer
     from pitboss.engine.brakes import Brakes
     from pitboss.engine.control import Control
     from pitboss.engine.gate import Gate
@@ -124,37 +121,3 @@ class Loop:
             self._ended += 1
             if self._ended % SESSIONS_BETWEEN_TIDYING == 0:
                 tidy()
-
-
-def finish(
-    ending: Ending,
-    journal: Journal,
-    emit: Observer,
-    *,
-    any_failed: bool,
-    used_up: bool,
-    checkout: str | None,
-) -> int:
-    """Write the run's terminal state and return its exit code; `checkout` is what is checked out now, if known.
-
-    A run that is `used_up` is not said to be one that can go on, unless something of it is still to be settled.
-    """
-    code = ending.reason.exit_code(any_failed=any_failed)
-    journal.finished(ending.reason.final_status, ending.message)
-    state = journal.state
-    goes_on = state.status.is_resumable and not (used_up and not state.in_flight and not state.unrescued)
-    emit(
-        RunEnded(
-            run_id=state.run_id,
-            branch=state.branch,
-            status=state.status,
-            stop_reason=ending.reason,
-            message=ending.message,
-            exit_code=code,
-            used=journal.consumed,
-            cost_known=state.cost_known,
-            checkout=checkout,
-            resume=resume_command(state) if goes_on else None,
-        )
-    )
-    return code
