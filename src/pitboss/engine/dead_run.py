@@ -225,13 +225,13 @@ def _head_may_have_moved(repo: Repo, paths: RunPaths) -> bool:
         return True
 
 
-def _checkout(repo: Repo, status: TreeStatus, tip: str | None, switch: Switch) -> Checkout:
+def _checkout(repo: Repo, tree: TreeStatus, tip: str | None, switch: Switch) -> Checkout:
     """The user's tree. If its branch is gone, git calls every file new, so compare with the branch's commit."""
-    dirty = status.dirty > 0
-    if status.unborn and tip is not None:
+    dirty = tree.dirty > 0
+    if tree.unborn and tip is not None:
         from pitboss.git.snapshot import untracked
 
         # Not diff-index: it reports files that were merely touched.
         dirty = bool(untracked(repo)) or not repo.succeeds("diff", "--quiet", tip, "--")
-    branch = named_branch(repo) if status.branch == UNREADABLE else status.branch
+    branch = named_branch(repo) if tree.branch == UNREADABLE else tree.branch
     return Checkout(branch=branch, dirty=dirty and not (switch.is_cut_short() and switch.explains()))

@@ -101,13 +101,6 @@ class Mender:
                 cut_torn_tail(self._rundir.paths, at)
             case repairs.SetAsideDamage():
                 set_aside_lines(self._rundir.paths, after_seq=self._dead.after_seq)
-            case (
-                repairs.RemoveStaleLocks()
-                | repairs.RemoveEmptyObjects()
-                | repairs.RecreateBranch()
-                | repairs.UndoSwitch()
-            ):
-                self._mend_git(repair)
             case repairs.RebuildState(last_seq=last_seq):
                 return self._rebuilt(state, last_seq)
             case repairs.ReplayRecords():
@@ -118,16 +111,10 @@ class Mender:
                 kept = tuple(s for s in state.in_flight if s.seq != seq)
                 return msgspec.structs.replace(state, in_flight=kept)
             case _:
-                pass  # sessions are settled once there is a journal
+                self._mend_git(repair)
         return state
 
-    def _mend_git(
-        self,
-        repair: repairs.RemoveStaleLocks
-        | repairs.RemoveEmptyObjects
-        | repairs.RecreateBranch
-        | repairs.UndoSwitch,
-    ) -> None:
+    def _mend_git(self, repair: Repair) -> None:
         match repair:
             case repairs.RemoveStaleLocks():
                 self._branch.remove_stale_locks()
@@ -137,6 +124,8 @@ class Mender:
                 self._branch.recreate(at)
             case repairs.UndoSwitch():
                 self._switch.undo()
+            case _:
+                pass  # sessions are settled once there is a journal
 
     def _rebuilt(self, state: RunState, last_seq: int) -> RunState:
         """Fold the log from the start; the old file is set aside."""

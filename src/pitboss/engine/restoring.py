@@ -39,6 +39,6 @@ def _forget_landed(repo: Repo, rundir: RunDir) -> None:
     state = read_state(rundir.paths)
     tip = repo.commit_id(f"refs/heads/{state.branch}")
     landed = landed_sessions(repo, state.run_id, tip, state.base_commit)
-    flying = tuple(s for s in state.in_flight if s.progress.outcome is not None or s.seq not in landed)
-    if flying != state.in_flight:
-        rundir.checkpoint(replace(state, in_flight=flying))
+    in_flight = tuple(s for s in state.in_flight if s.progress.outcome is not None or s.seq not in landed)
+    if in_flight != state.in_flight:
+        rundir.checkpoint(replace(state, in_flight=in_flight))

@@ -136,28 +136,29 @@ class Verifier:
     def verify(self, session: Assignment, outcome: Outcome) -> Outcome:
         """Run the tests, and a fixer each time they fail while one may start; returns the final outcome."""
         outcome = self._billing.fixers(session, outcome)
+        verdict = None
         try:
             tests = self._tests.find(session)
-        except HostLost as lost:
-            return self._judged(outcome, Verdict(SessionStatus.ABORTED, str(lost)))
-        while True:
-            try:
+            while verdict is None:
                 result = self._tests.run(session, tests, outcome.fixes)
-            except HostLost as lost:
-                return self._judged(outcome, Verdict(SessionStatus.ABORTED, str(lost)))
-            if result.passed:
-                return self._judged(outcome, Verdict(SessionStatus.OK))
-            if result.stop is not None:
-                return self._judged(outcome, _stopped(result.stop))
-            may_fix = self._documents.of(session) is not None and self._fixing.may_fix(session, outcome)
-            if not (result.found and may_fix):
-                return self._judged(
-                    outcome, Verdict(SessionStatus.ERROR, Reason.VERIFY_FAILED.because(result.failing))
-                )
-            failed = FailedTests(command=str(tests), output=result.tail)
-            outcome, verdict = self._fixing.fix(session, outcome, failed)
-            if verdict is not None:
-                return self._judged(outcome, verdict)
+                verdict = self._verdict(session, outcome, result)
+                if verdict is None:
+                    failed = FailedTests(command=str(tests), output=result.tail)
+                    outcome, verdict = self._fixing.fix(session, outcome, failed)
+        except HostLost as lost:
+            verdict = Verdict(SessionStatus.ABORTED, str(lost))
+        return self._judged(outcome, verdict)
+
+    def _verdict(self, session: Assignment, outcome: Outcome, result: TestResult) -> Verdict | None:
+        """The verdict that the tests come to; None if a fixer may repair what they found."""
+        if result.passed:
+            return Verdict(SessionStatus.OK)
+        if result.stop is not None:
+            return _stopped(result.stop)
+        may_fix = self._documents.of(session) is not None and self._fixing.may_fix(session, outcome)
+        if result.found and may_fix:
+            return None
+        return Verdict(SessionStatus.ERROR, Reason.VERIFY_FAILED.because(result.failing))
 
     def _judged(self, outcome: Outcome, verdict: Verdict) -> Outcome:
         return msgspec.structs.replace(
