@@ -41,14 +41,10 @@ def commit_of(repo: Repo, paths: Sequence[str], *, base: str, message: str) -> s
 
     Raises GitError.
     """
-    index = snapshot.scratch_index(repo, "attributes")
-    env = {"GIT_INDEX_FILE": str(index)}
-    try:
+    with snapshot.scratch_index(repo, "attributes") as env:
         repo.git("read-tree", base, env=env)
         raw.stage(repo, paths, env=env)
         tree = os.fsdecode(repo.git("write-tree", env=env)).strip()
-    finally:
-        index.unlink(missing_ok=True)
     same = tree == repo.line("rev-parse", f"{base}^{{tree}}")
     return None if same else repo.commit_tree(tree, parent=base, message=message)
 

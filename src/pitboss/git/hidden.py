@@ -73,7 +73,7 @@ def find(
 
 
 def _listed(repo: Repo) -> list[str]:
-    return os.fsdecode(repo.git(*_IGNORED, env={"GIT_OPTIONAL_LOCKS": "0"})).split("\0")
+    return os.fsdecode(repo.git(*_IGNORED)).split("\0")
 
 
 def _ignored(listed: Iterable[str]) -> list[str]:
@@ -135,9 +135,7 @@ class _Search:
 
 def commit_of(repo: Repo, hidden: Hidden, *, base: str, message: str, known: Sequence[str]) -> str:
     """A commit on top of `base`, on no branch, that adds the files; reuses a `known` one that is the same."""
-    index = snapshot.scratch_index(repo, "hidden")
-    env = {"GIT_INDEX_FILE": str(index)}
-    try:
+    with snapshot.scratch_index(repo, "hidden") as env:
         repo.git("read-tree", base, env=env)
         try:
             _add(repo, hidden.files, env)
@@ -146,8 +144,6 @@ def commit_of(repo: Repo, hidden: Hidden, *, base: str, message: str, known: Seq
                 make_readable(repo.root / path)
             _add_anyhow(repo, hidden.files, env)
         tree = os.fsdecode(repo.git("write-tree", env=env)).strip()
-    finally:
-        index.unlink(missing_ok=True)
     return commits.commit_once(repo, tree, [base], message=message, known=known)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
 from pitboss.git.small_files import read_file
+from pitboss.git.sparse import is_sparse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,7 +22,6 @@ _SIGNATURE = b"DIRC"
 # The cache of untracked files was true of the index at that time; with a newer one git would trust it wrongly.
 _NO_CACHE = ("-c", "core.untrackedCache=false")
 _MARKS = ("assume-unchanged", "skip-worktree")
-_SPARSE = ("config", "--get", "--type=bool", "core.sparseCheckout")
 
 
 class IndexBackup:
@@ -87,7 +87,7 @@ class IndexBackup:
             return
         before = self._marks({"GIT_INDEX_FILE": str(self._copy)})
         marks = [(mark, path) for mark, path in self._marks({}) if (mark, path) not in before]
-        sparse = bool(marks) and self._repo.git(*_SPARSE, ok=(0, 1)).strip() == b"true"
+        sparse = bool(marks) and is_sparse(self._repo)
         for mark in ("assume-unchanged",) if sparse else _MARKS:
             if paths := [path + b"\0" for found, path in marks if found == mark]:
                 self._repo.git("update-index", f"--no-{mark}", "-z", "--stdin", stdin=b"".join(paths))
@@ -130,7 +130,7 @@ class IndexBackup:
         """Make the copy an index of this commit; where there is none, a new one."""
         env = {"GIT_INDEX_FILE": str(self._copy)}
         self._repo.git(*_NO_CACHE, "read-tree", "--reset", commit, env=env)
-        if self._repo.git(*_SPARSE, ok=(0, 1)).strip() == b"true":
+        if is_sparse(self._repo):
             self._repo.git("sparse-checkout", "reapply", env=env)
 
 

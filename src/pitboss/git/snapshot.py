@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pitboss.git import raw
@@ -15,7 +15,7 @@ from pitboss.git.repo import NO_HOOKS, WITHOUT_PITBOSS
 from pitboss.store.paths import PITBOSS_FOLDER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pitboss.git.repo import Repo
@@ -96,12 +96,8 @@ def _add(
 
 def refused(repo: Repo) -> list[str]:
     """Paths that git takes into no commit, such as `.GIT/config`, or `.gitmodules` as a link. Raises GitError."""
-    index = scratch_index(repo, "refused")
-    try:
-        here = ("--ignore-errors", "--", ".", WITHOUT_PITBOSS)
-        done = repo.run(*_ADD, *here, env={"GIT_INDEX_FILE": str(index)}, ok=(0, 1))
-    finally:
-        index.unlink(missing_ok=True)
+    with scratch_index(repo, "refused") as env:
+        done = repo.run(*_ADD, "--ignore-errors", "--", ".", WITHOUT_PITBOSS, env=env, ok=(0, 1))
     return refused_paths(os.fsdecode(done.stderr))
 
 
@@ -258,10 +254,9 @@ def tree_of(repo: Repo, folder: Path, *, base: str | None = None) -> str:
     The folder may be a repository itself, or half made: its `.git` is never used. Files that `base` holds count even
     if ignored.
     """
-    index = scratch_index(repo, str(len(folder.parts)))
-    env = {"GIT_DIR": str(repo.git_dir), "GIT_WORK_TREE": str(folder), "GIT_INDEX_FILE": str(index)}
     here = ("-C", str(folder))
-    try:
+    with scratch_index(repo, str(len(folder.parts))) as index:
+        env = {"GIT_DIR": str(repo.git_dir), "GIT_WORK_TREE": str(folder), **index}
         if base is not None:
             repo.git("read-tree", base, env=env)
         listed = os.fsdecode(repo.git(*here, "ls-files", "-z", "--others", "--exclude-standard", env=env))
@@ -272,10 +267,13 @@ def tree_of(repo: Repo, folder: Path, *, base: str | None = None) -> str:
             if not is_linked_worktree(folder / path):
                 repo.git(*here, "read-tree", f"--prefix={path}", tree_of(repo, folder / path), env=env)
         return os.fsdecode(repo.git(*here, "write-tree", env=env)).strip()
+
+
+@contextmanager
+def scratch_index(repo: Repo, name: str) -> Iterator[dict[str, str]]:
+    """The variable that gives git a private index within the context: several threads share one git directory."""
+    index = repo.inside(f"pitboss-index-{os.getpid()}-{threading.get_native_id()}-{name}")
+    try:
+        yield {"GIT_INDEX_FILE": str(index)}
     finally:
         index.unlink(missing_ok=True)
-
-
-def scratch_index(repo: Repo, name: str) -> Path:
-    """A path for a private index: several threads share one git directory."""
-    return repo.inside(f"pitboss-index-{os.getpid()}-{threading.get_native_id()}-{name}")

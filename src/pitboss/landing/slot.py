@@ -24,6 +24,7 @@ from pitboss.git.presence import expect_there
 from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.small_files import content_of, is_head, text_of
+from pitboss.git.sparse import is_sparse
 from pitboss.git.status import TreeStatus
 from pitboss.git.tree_changes import added, changes, is_taken
 from pitboss.landing import rescue_refs, unseen
@@ -50,7 +51,6 @@ _SMALL_INDEX = 200_000
 _GITDIR = "gitdir: "
 _CHECKOUT = (*NO_HOOKS, "checkout", "--quiet", "--no-track")
 _RULES = (".gitattributes", ".gitignore")
-_SPARSE = ("config", "--get", "--type=bool", "core.sparseCheckout")
 
 
 class Slot:
@@ -299,7 +299,7 @@ class Slot:
     def _mend_index(self, repo: Repo, commit: str) -> None:
         """Rebuild an index that may hide something. Sparse checkouts need their marks."""
         index = read_index(repo, commit)
-        if (index is None or not index.plain) and repo.git(*_SPARSE, ok=(0, 1)).strip() != b"true":
+        if (index is None or not index.plain) and not is_sparse(repo):
             repo.inside("index").unlink(missing_ok=True)
             repo.git("read-tree", commit)
 
