@@ -16,69 +16,24 @@ if TYPE_CHECKING:
 
 _SECTIONS = frozenset(
     (
-        *(
-            "alias",
-            "browser",
-            "credential",
-            "diff",
-            "difftool",
-            "extensions",
-            "filter",
-            "gpg",
-            "guitool",
-            "hook",
-        ),
-        *(
-            "http",
-            "https",
-            "imap",
-            "include",
-            "includeif",
-            "init",
-            "interactive",
-            "lfs",
-            "maintenance",
-            "man",
-        ),
-        *(
-            "merge",
-            "mergetool",
-            "pager",
-            "protocol",
-            "receive",
-            "remote",
-            "safe",
-            "sendemail",
-            "sequence",
-            "ssh",
-        ),
-        *("trailer", "transfer", "uploadpack", "url", "web"),
+        *("alias", "browser", "core", "credential", "diff", "difftool", "extensions", "filter"),
+        *("gpg", "guitool", "hook", "http", "https", "imap", "include", "includeif", "init"),
+        *("interactive", "lfs", "maintenance", "man", "merge", "mergetool", "pager", "protocol"),
+        *("receive", "remote", "safe", "sendemail", "sequence", "ssh", "trailer", "transfer"),
+        *("uploadpack", "url", "web"),
     )
 )
 _HARMLESS = frozenset(
     (
-        *(
-            "core.abbrev",
-            "core.autocrlf",
-            "core.commentchar",
-            "core.compression",
-            "core.eol",
-            "core.filemode",
-        ),
-        *(
-            "core.ignorecase",
-            "core.logallrefupdates",
-            "core.precomposeunicode",
-            "core.quotepath",
-            "core.safecrlf",
-        ),
-        *("core.sparsecheckout", "core.sparsecheckoutcone", "core.untrackedcache", "core.whitespace"),
-        *("diff.algorithm", "diff.colormoved", "diff.renamelimit", "diff.renames", "init.defaultbranch"),
-        *("merge.conflictstyle", "merge.ff", "merge.renamelimit", "merge.renames", "extensions.partialclone"),
+        *("core.abbrev", "core.autocrlf", "core.commentchar", "core.compression", "core.eol"),
+        *("core.filemode", "core.ignorecase", "core.logallrefupdates", "core.precomposeunicode"),
+        *("core.quotepath", "core.safecrlf", "core.sparsecheckout", "core.sparsecheckoutcone"),
+        *("core.untrackedcache", "core.whitespace", "diff.algorithm", "diff.colormoved"),
+        *("diff.renamelimit", "diff.renames", "extensions.partialclone", "init.defaultbranch"),
+        *("merge.conflictstyle", "merge.ff", "merge.renamelimit", "merge.renames"),
     )
 )
 _ENDS = (".update", ".command", ".cmd", ".program", ".path", ".helper")
-_ANY_SECTION = frozenset(("core",))
 _NOT_COPIED = ("core.bare", "core.worktree")
 _TRIED = (
     ("status", "--porcelain"),
@@ -119,7 +74,7 @@ def is_decisive(key: str) -> bool:
     section, _, _ = key.partition(".")
     if key in _HARMLESS:
         return False
-    return section in _SECTIONS or section in _ANY_SECTION or key.endswith(_ENDS)
+    return section in _SECTIONS or key.endswith(_ENDS)
 
 
 def compare(was: bytes, now: bytes) -> Comparison | None:
