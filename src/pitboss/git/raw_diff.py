@@ -26,14 +26,8 @@ def begin_raw_diff(repo: Repo, old: str, new: str) -> Callable[[], list[Differen
     """
     if old == new:
         return list
-    asked = ("diff-tree", "-r", "-z", "--no-renames", old, new, "--")
-    printed = repo.begin(*asked)
-
-    def compared() -> list[Difference]:
-        said = printed()
-        return _parse(repo.git(*asked) if said is None else said)
-
-    return compared
+    printed = repo.begin_git("diff-tree", "-r", "-z", "--no-renames", old, new, "--")
+    return lambda: _parse(printed())
 
 
 def _parse(printed: bytes) -> list[Difference]:

@@ -75,7 +75,7 @@ def acquire(
     if instead_of is not None:
         order = f"update {made.ref} {made.oid} {_blob(repo, instead_of)}"
     try:
-        _change(repo, [order])
+        change_refs(repo, [order])
     except GitError as error:
         if any(words in error.stderr for words in _TAKEN) and read(repo, run_id, seq) != instead_of:
             raise LeaseTaken(
@@ -134,7 +134,7 @@ def release(repo: Repo, run_id: str, seq: int, *, landed: Iterable[str] = ()) ->
             rescue_refs.rescue_commit(repo, run_id, seq, result.oid, why=LEFT)
     held = [(ref, oid) for ref, oid, *_ in _listed(repo, lease_ref(run_id, seq))]
     gone = [*((result.ref, result.oid) for result in found), *held]
-    _change(repo, [f"delete {ref} {oid}" for ref, oid in gone])
+    change_refs(repo, [f"delete {ref} {oid}" for ref, oid in gone])
     return tuple(rescued.ref for rescued in rescue_refs.list_rescued(repo, run_id, seq)) if found else ()
 
 
@@ -144,7 +144,7 @@ def drop(repo: Repo, refs: Iterable[Made]) -> bool:
     `release` takes four git processes. False if that is not certain: then all of them stay.
     """
     try:
-        _change(repo, [f"delete {made.ref} {made.oid}" for made in refs])
+        change_refs(repo, [f"delete {made.ref} {made.oid}" for made in refs])
     except GitError:
         return False
     return True
@@ -194,14 +194,9 @@ def _listed(repo: Repo, *patterns: str) -> list[tuple[str, str, str, int]]:
 def _create(repo: Repo, ref: str, tip: str) -> bool:
     """Create a ref; also True if it exists with this commit, False if it has another."""
     try:
-        _change(repo, [f"create {ref} {tip}"])
+        change_refs(repo, [f"create {ref} {tip}"])
     except GitError:
         if (there := repo.commit_id(ref)) is None:
             raise
         return there == tip
     return True
-
-
-def _change(repo: Repo, orders: list[str]) -> None:
-    """All of these changes of refs, or none. Raises GitError."""
-    change_refs(repo, orders)

@@ -43,14 +43,8 @@ def session_refs(repo: Repo, run_id: str) -> SessionRefs:
 def begin_session_refs(repo: Repo, run_id: str) -> Callable[[], SessionRefs]:
     """Start `session_refs`; call the result once to wait for it."""
     patterns = (f"{_BRANCHES}{run_branch(run_id)}-session-*", f"{LEASE_REFS}/{run_id}", result_refs(run_id))
-    listing = ("for-each-ref", "--format=%(refname)", *patterns)
-    printed = repo.begin(*listing)
-
-    def refs() -> SessionRefs:
-        found = printed()
-        return _session_refs(run_id, os.fsdecode(repo.git(*listing) if found is None else found).split())
-
-    return refs
+    printed = repo.begin_git("for-each-ref", "--format=%(refname)", *patterns)
+    return lambda: _session_refs(run_id, os.fsdecode(printed()).split())
 
 
 def _session_refs(run_id: str, refs: Sequence[str]) -> SessionRefs:
@@ -71,7 +65,7 @@ def session_worktrees(repo: Repo, run_id: str) -> tuple[str, ...]:
 
 
 def registered(repo: Repo) -> dict[str, Registered]:
-    """Every linked worktree that git knows, by path; without folders for any, git is not asked."""
+    """Every working tree that git knows, by path; nothing, without asking git, if none is linked to another."""
     if not names_in(repo.common_dir / "worktrees"):
         return {}
     records = os.fsdecode(repo.git("worktree", "list", "--porcelain", "-z")).split("\0\0")
@@ -83,6 +77,6 @@ def _known(fact: dict[str, str]) -> Registered:
     head = fact.get("HEAD", "")
     return Registered(
         head=head if head.strip("0") else None,
-        branch=fact["branch"].removeprefix("refs/heads/") if "branch" in fact else None,
+        branch=fact["branch"].removeprefix(_BRANCHES) if "branch" in fact else None,
         half_made=fact.get("locked", "").startswith("initializing"),
     )

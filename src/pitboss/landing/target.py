@@ -17,6 +17,7 @@ from pitboss.git.locks import LockScope, remove_stale_locks
 from pitboss.git.loose_refs import tip_of
 from pitboss.git.rebases import rebased_branches
 from pitboss.git.switch import HeadPosition, Switch
+from pitboss.landing.listing import registered
 from pitboss.landing.refs import RUN_BRANCHES, run_branch
 from pitboss.store.paths import RunPaths, runs_dir
 
@@ -206,11 +207,6 @@ class Mover:
 
     def _elsewhere(self, target: Target) -> str | None:
         """Where else the branch is checked out."""
-        listed = os.fsdecode(self._repo.git("worktree", "list", "--porcelain", "-z"))
-        for entry in listed.split("\0\0"):
-            lines = entry.split("\0")
-            path = lines[0].removeprefix("worktree ")
-            here = os.path.realpath(path) == os.path.realpath(self._repo.root)
-            if f"branch {target.ref}" in lines and not here:
-                return path
-        return None
+        here = os.path.realpath(self._repo.root)
+        users = (path for path, known in registered(self._repo).items() if known.branch == target.name)
+        return next((path for path in users if os.path.realpath(path) != here), None)
