@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pitboss.agents.output import long_strings
+from pitboss.agents.output import json_values, long_strings
 from pitboss.agents.output.lines import (
     DETAIL_LIMIT,
     LINE_LIMIT,
@@ -78,6 +78,14 @@ def test_objects_are_found_between_any_noise_wherever_it_is_cut(parts: list[byte
 def test_arbitrary_bytes_are_never_an_exception(output: bytes) -> None:
     objects(output)
     last_line(output)
+
+
+@pytest.mark.parametrize("before", ["", "noise ", "\x1b[1m"])
+@pytest.mark.parametrize("number", ["9" * 5000, f"-{'9' * 5000}"])
+def test_a_number_of_any_length_does_not_hide_its_object(before: str, number: str) -> None:
+    (found,) = objects_on(f'{before}{{"value": {number}, "said": "done"}}'.encode())
+    assert found["said"] == "done"
+    assert json_values.number(found, "value") is None
 
 
 def test_the_last_line_that_says_something_is_found_and_shortened() -> None:

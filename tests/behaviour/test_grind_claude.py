@@ -98,3 +98,9 @@ def test_the_process_on_record_is_the_one_that_runs_where_an_older_version_had_t
     assert run.record("chore")["status"] == "ok"
     (session,) = json.loads((tmp_path / "state").read_text())["in_flight"]
     assert session["pid"] == int((tmp_path / "pid").read_text())
+
+
+def test_a_number_of_any_length_in_its_output_is_no_internal_error(tmp_path: Path) -> None:
+    number = f'echo \'{{"type": "user", "tool_use_result": {"9" * 5000}}}\''
+    run, _ = worked(tmp_path, f"{number}; echo x >x; {result()}")
+    assert (run.record("chore")["status"], run.record("chore")["cost_usd"]) == ("ok", 0.5)

@@ -284,3 +284,14 @@ def test_a_repository_without_commits_or_with_its_objects_gone_still_has_a_histo
     assert accepted(project) == 0
     (project.root / ".git/pitboss/history").unlink()
     assert row(project)["landed"] == 1
+
+
+@pytest.mark.parametrize("digits", [30, 5000])
+def test_a_trailer_with_any_number_of_digits_names_no_session(project: Project, digits: int) -> None:
+    forged = f"forged\n\nPitboss-Run: $PITBOSS_RUN_ID\nPitboss-Session: {'9' * digits}"
+    commit = f'echo x >x; git add x; git -c user.name=t -c user.email=t@local commit -qm "{forged}"'
+    run = ran(project, sessions=1, script=commit)
+    assert "no report" not in project.pitboss("status").err
+    assert (run.folder / "report.md").exists()
+    git(project, "merge", "-q", run.branch)
+    assert accepted(project) == accepted(project) == 1

@@ -102,6 +102,7 @@ def test_marks_can_be_set_and_cleared_from_a_script(project: Project) -> None:
         (("mark", "9", "leave"), 1),
         (("mark", "1", "perhaps"), 4),
         (("mark", "x", "leave"), 4),
+        (("mark", "9" * 5000, "leave"), 4),
         (("mark", "1"), 4),
         (("a", "b"), 4),
     ],

@@ -35,6 +35,7 @@ def trailers(run: str = RUN_ID, seq: int = 1) -> str:
         (f"{trailers()}{trailers('other', 7)}", (ONE, ("other", 7))),
         ("Pitboss-Session: 3\n", ()),
         (f"Pitboss-Run: {RUN_ID}\nPitboss-Session: three\n", ()),
+        (f"Pitboss-Run: {RUN_ID}\nPitboss-Session: {'9' * 5000}\n", ()),
         (f"> {trailers()}", ()),
         (f"Pitboss-Rescue: {RUN_ID}/session-0001\n", ()),
     ],

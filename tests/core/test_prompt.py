@@ -172,6 +172,7 @@ def test_a_description_in_a_block_is_folded_to_one_line(style: str) -> None:
         ("max_session_cost_usd: false", "max_session_cost_usd: must be a number >= 0, not false"),
         ("verify: yes", "verify: must be true or false, not 'yes'"),
         ("verify: 1", "verify: must be true or false, not 1"),
+        (f"verify: 0x{'f' * 5000}", "verify: must be true or false, not a number with so many digits"),
         ("tags: night", "tags: must be a list of strings, not 'night'"),
         ("tags: [night, 1]", "tags: item 2 must be a string, not 1"),
         ("tags: ['']", "tags: item 1 must not be empty"),

@@ -133,7 +133,7 @@ def _mark(requested: str | None, number: str, word: str) -> None:
     from pitboss.store.paths import RunPaths
     from pitboss.store.review import set_mark
 
-    if word not in (*Mark, _CLEAR) or not (number.isascii() and number.isdecimal()):
+    if word not in (*Mark, _CLEAR) or not (number.isascii() and number.isdecimal() and len(number) < 19):
         raise UsageError(f"{number} {word}: give the number of a session and one of accept, leave, clear")
     root = project_root()
     run_id, seq = chosen_run(root, requested), int(number)

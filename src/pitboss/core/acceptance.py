@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # `git merge --squash` indents the messages of the commits that it sums up; hosting sites list them one after another.
 _TRAILER = lazy_pattern(r"^[ \t]*Pitboss-(Run|Session): *(\S+)[ \t]*$", re.MULTILINE)
+_SEQ = lazy_pattern(r"[0-9]{1,18}")
+"""More digits are no session's number: anybody may write a trailer."""
 _REVERTS = lazy_pattern(
     r"^[ \t]*This reverts commit ([0-9a-f]{40,64})(?:, reversing\s+changes made to ([0-9a-f]{40,64}))?",
     re.MULTILINE,
@@ -52,7 +54,7 @@ def sessions_named(message: str) -> tuple[SessionId, ...]:
     for name, value in _TRAILER.findall(message):
         if name == "Run":
             run_id = value
-        elif run_id is not None and value.isdecimal():
+        elif run_id is not None and _SEQ.fullmatch(value):
             found[run_id, int(value)] = None
     return tuple(found)
 

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MAX_COUNT = 2**32 - 1
 MAX_TOKENS = 2**63 - 1
 _SHOWN_CHARS = 40
+_SHOWN_BITS = 1024
+"""Python writes no number with thousands of digits in decimal, though it reads one in hexadecimal."""
 
 
 class Wrong(ValueError):
@@ -264,6 +266,8 @@ def shown(value: object) -> str:
     """A value as messages quote it: short, on one line."""
     if value is None:
         return "null"
+    if isinstance(value, int) and value.bit_length() > _SHOWN_BITS:
+        return "a number with so many digits"
     if isinstance(value, str | int | float):
         spelled = repr(value).lower() if isinstance(value, bool) else repr(value)
         return spelled if len(spelled) <= _SHOWN_CHARS else f"{spelled[:_SHOWN_CHARS]}..."

@@ -56,7 +56,8 @@ def _between_noise(text: str) -> Iterator[dict[str, Any]]:
     """The objects, also as only JavaScript accepts them as JSON: with half a surrogate pair, tabs, NaN."""
     import json
 
-    decoder = json.JSONDecoder(strict=False)
+    # A whole number may have more digits than Python makes an `int` of.
+    decoder = json.JSONDecoder(strict=False, parse_int=float)
     opening, tries = _OPENING.search(text), 0
     while opening is not None and tries < MOST_TRIES:
         tries += 1
