@@ -29,24 +29,31 @@ def parse_age(text: str) -> float | None:
 def parse_until(text: str, now: datetime) -> datetime:
     """Read RFC 3339, a time of day (`23:30`) or a span (`8h`, `1h30m`).
 
-    `now` is timezone-aware; a time of day means the next one in its zone. The ValueError says what is accepted.
+    A time of day means the next one in the zone of `now`, or on this machine's clocks if that has none: a zone that
+    is only an offset knows no change of the clocks. The ValueError says what is accepted.
     """
     text = text.strip()
     span = parse_span(text)
     clock = _CLOCK.fullmatch(text)
     try:
         if span is not None:
-            return (now + timedelta(seconds=span)).astimezone(UTC)
+            return now.astimezone(UTC) + timedelta(seconds=span)
         if clock:
             return _next_time_of_day(int(clock[1]), int(clock[2]), now)
         moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise ValueError("expected a time such as 2026-11-22T23:30:00Z, 23:30 or 8h")
-    return moment.astimezone(UTC)
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        pass
+    raise ValueError("expected a time such as 2026-11-22T23:30:00Z, 23:30 or 8h")
 
 
 def _next_time_of_day(hour: int, minute: int, now: datetime) -> datetime:
     today = now.replace(hour=hour, minute=minute, second=0, microsecond=0)
-    return (today if today > now else today + timedelta(days=1)).astimezone(UTC)
+    # Where clocks are set back, the same time comes twice.
+    moments = (
+        (today + timedelta(days=days)).replace(fold=fold).astimezone(UTC)
+        for days in (0, 1)
+        for fold in (0, 1)
+    )
+    return next(moment for moment in moments if moment > now.astimezone(UTC))

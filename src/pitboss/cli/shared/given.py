@@ -94,7 +94,7 @@ def _moment(word: str) -> datetime:
 
     from pitboss.core.deadline import parse_until
 
-    return parse_until(word, datetime.now().astimezone())
+    return parse_until(word, datetime.now())  # noqa: DTZ005 - the machine's zone
 
 
 def _age(word: str) -> timedelta:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
@@ -102,8 +102,8 @@ _LABELS = {"max_iterations": "sessions", "max_cost_usd": "cost", "max_tokens": "
 """What the form calls its fields, where they have another name."""
 
 
-def request_of(action: Action, fields: Mapping[str, str], now: datetime | None = None) -> Request:
-    """What to ask the run for; `now` has a zone and is for times of day. Raises BadForm."""
+def request_of(action: Action, fields: Mapping[str, str]) -> Request:
+    """What to ask the run for. Raises BadForm."""
     match action:
         case Action.PAUSE:
             return Pause()
@@ -114,15 +114,15 @@ def request_of(action: Action, fields: Mapping[str, str], now: datetime | None =
         case Action.SKIP:
             return Skip(seq=_read("the session", fields.get("seq", ""), _whole(MAX_COUNT)))
         case _:
-            return ChangeCaps(caps=_caps(fields, now or datetime.now(UTC).astimezone()))
+            return ChangeCaps(caps=_caps(fields))
 
 
-def _caps(fields: Mapping[str, str], now: datetime) -> CapChanges:
+def _caps(fields: Mapping[str, str]) -> CapChanges:
     readers: Mapping[str, Callable[[str], object]] = {
         "max_iterations": _whole(MAX_COUNT),
         "max_cost_usd": _dollars,
         "max_tokens": _whole(MAX_TOKENS),
-        "until": lambda text: parse_until(text, now),
+        "until": lambda text: parse_until(text, datetime.now()),  # noqa: DTZ005 - the machine's zone
     }
     given = {**fields, "max_cost_usd": fields.get("max_cost_usd") or fields.get("max_cost", "")}
     asked = {name: given.get(name, "").strip() for name in readers}
