@@ -13,6 +13,7 @@ import pytest
 from pitboss.core.events import (
     Phase,
     PhaseChanged,
+    PromptFacts,
     Repaired,
     RunEvent,
     RunStarted,
@@ -60,6 +61,20 @@ def test_a_line_says_when_what_and_everything_about_it() -> None:
         b'{"t":"2026-05-01T23:00:07.123Z","kind":"phase","seq":2,"phase":"fix","detail":"attempt 1",'
         b'"until":null,"attempt":1}\n'
     )
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        Warned(t=NOW, text="a branch called caf\udce9"),
+        RunStarted(t=NOW, run_id="rid", branch="caf\udce9"),
+        RunStarted(t=NOW, run_id="rid", branch="b", prompts=(PromptFacts(name="caf\udce9"),)),
+    ],
+)
+def test_what_is_not_unicode_is_marked(event: RunEvent) -> None:
+    line = encode_event(event)
+    assert b"caf?" in line
+    assert decode_event(line) is not None
 
 
 def test_the_record_of_a_session_is_the_logs() -> None:

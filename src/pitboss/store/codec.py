@@ -81,6 +81,8 @@ def _without_surrogates(value: object) -> object:
             return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
         case list() | tuple():
             return [_without_surrogates(item) for item in value]
+        case msgspec.Struct():
+            return _without_surrogates(msgspec.to_builtins(value))
         case _:
             return value
 

@@ -15,6 +15,7 @@ import msgspec
 
 from pitboss.core.events import RunEvent, RunStarted, SessionEnded, Step
 from pitboss.core.terminal import visible_json
+from pitboss.store.codec import UNREADABLE, to_json
 from pitboss.store.opening import open_writing, status
 from pitboss.store.record_codec import encode_record
 from pitboss.typed import decoder_of
@@ -30,7 +31,6 @@ STEPS_END_AT = 64 * 1024 * 1024
 
 _LOOK_AGAIN_S = 1.0
 _MOST_HELD = 1000
-_MALFORMED = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
 
 
 def encode_event(event: RunEvent) -> bytes:
@@ -40,14 +40,14 @@ def encode_event(event: RunEvent) -> bytes:
     line = {"t": event.t and _milliseconds(event.t), "kind": event.__struct_config__.tag}
     if isinstance(event, SessionEnded):
         fields["record"] = msgspec.Raw(encode_record(event.record).rstrip(b"\n"))
-    return visible_json(msgspec.json.encode(line | fields)) + b"\n"
+    return visible_json(to_json(line | fields)) + b"\n"
 
 
 def decode_event(line: bytes) -> RunEvent | None:
     """The event in a line; None for a kind that this version does not know or a line that is not an event."""
     try:
         return _decoder().decode(line)
-    except _MALFORMED:
+    except UNREADABLE:
         return None
 
 
