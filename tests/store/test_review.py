@@ -39,6 +39,7 @@ def test_marks_are_set_changed_and_cleared(paths: RunPaths) -> None:
     [
         ("", "truncated"),
         ("[]", "Expected"),
+        ('{"other": ' + "[" * 100_000, "recursion"),
         ('{"marks": {"1": "perhaps"}}', "perhaps"),
         ('{"marks": {"x": "leave"}}', "no session number"),
         ('{"marks": {"0": "leave"}}', "no session number"),

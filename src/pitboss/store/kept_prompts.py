@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.prompt import PromptDoc
+from pitboss.store.codec import UNREADABLE
 from pitboss.store.files import make_directory, read_regular, write_atomic
 from pitboss.store.opening import names_in, remove
 from pitboss.store.user_text import MAX_BYTES
@@ -38,7 +39,7 @@ def kept_prompts(paths: RunPaths) -> dict[str, PromptDoc]:
         data = read_regular(paths.kept_prompts / name, _LARGEST)
         try:
             doc = from_json(data or b"", PromptDoc)
-        except (msgspec.DecodeError, RecursionError):
+        except UNREADABLE:
             continue
         found[doc.source_path] = doc
     return found

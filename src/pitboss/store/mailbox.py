@@ -25,6 +25,7 @@ from pitboss.core.embed import one_line
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.requests import Letter, Received, Request, Skip, Stop
 from pitboss.errors import storage_error
+from pitboss.store.codec import UNREADABLE
 from pitboss.store.files import write_all
 from pitboss.store.opening import (
     PRIVATE_FOLDER,
@@ -57,7 +58,6 @@ _SKIP_ONE = lazy_pattern(r"skip-(\d{1,18})", re.ASCII)
 _BY_NAME: dict[str, Request] = {"drain": Stop(), "abort": Stop(now=True), "skip": Skip()}
 _OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _SHOWN = 120
-_MALFORMED = (msgspec.MsgspecError, UnicodeError, RecursionError, OverflowError)
 
 
 class Refused(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,7 +175,7 @@ class _Look:
             what = from_json(data, cast("type[Letter]", Letter))
         except OSError as error:
             return _refused(name, error.strerror or str(error))
-        except _MALFORMED as error:
+        except UNREADABLE as error:
             return _refused(name, str(error))
         return Received(what=what, id=name, by=by[1])
 

@@ -14,7 +14,7 @@ import msgspec
 
 from pitboss.core.history import PastSession, past
 from pitboss.errors import PitbossError, StorageError
-from pitboss.store.codec import Malformed
+from pitboss.store.codec import UNREADABLE, Malformed
 from pitboss.store.files import read_regular, write_atomic
 from pitboss.store.git_dir import common_folder, working_trees
 from pitboss.store.log import iter_records
@@ -93,7 +93,7 @@ class AllSessions:
         """What `keep` was given last; a new value if there is none."""
         try:
             return from_json(bytes(self._before.more), kind)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
+        except UNREADABLE:
             return kind()
 
     def keep(self, more: msgspec.Struct) -> None:
@@ -158,6 +158,6 @@ def _kept(file: Path) -> _Kept:
     data: Any = read_regular(file, _LARGEST)
     try:
         kept = from_json(data or b"", _Kept)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except UNREADABLE:
         return _Kept()
     return kept if kept.version == _VERSION else _Kept()

@@ -15,6 +15,7 @@ import msgspec
 from pitboss.core.review import Mark
 from pitboss.errors import CommandError, storage_error
 from pitboss.store import opening
+from pitboss.store.codec import UNREADABLE
 from pitboss.store.files import write_atomic
 from pitboss.typed import from_json
 
@@ -75,7 +76,7 @@ def _parse(paths: RunPaths, content: bytes) -> dict[int, Mark]:
         if found.version != 1:
             raise ValueError(f"version {found.version} is from another pitboss")
         return {_seq(name): mark for name, mark in found.marks.items()}
-    except (msgspec.DecodeError, ValueError) as error:
+    except (*UNREADABLE, ValueError) as error:
         raise CommandError(
             f"{paths.review} makes no sense: {error}",
             hint="mend it or move it away; without it, no session has a mark",
