@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MISUSED = lazy_pattern(
-    r"(unknown|unexpected|unrecogni[sz]ed|invalid|missing) (option|argument|flag|value)|\\busage:",
+    r"(unknown|unexpected|unrecogni[sz]ed|invalid|missing) (option|argument|flag|value)",
     re.IGNORECASE,
 )
 """How programs complain about a command line they do not understand; they may quote anything."""

@@ -41,10 +41,6 @@ class Outgoing:
         self._skip_sent = False
         self._next_look = 0.0
 
-    def given(self, notes: bytes) -> None:
-        """Remember the runner's notes, so that only changes go back."""
-        self._known["notes"] = notes
-
     def look(self, kind: str) -> None:
         """Send the new part of a transcript, unless that was done a moment ago or too much waits to be sent."""
         if (now := time.monotonic()) < self._next_look or self._wire.is_full:

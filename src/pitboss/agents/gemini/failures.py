@@ -9,13 +9,12 @@ keeps eight bits: 429 becomes 173.
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pitboss.agents.output.json_values import count, objects, table, word
+from pitboss.agents.output.json_values import count, epoch, objects, table, word
 from pitboss.agents.output.lines import last_line, shortened
 from pitboss.agents.services.failures import LONG_WAIT_S, service_failure, wait_s
 from pitboss.core.patterns import lazy_pattern
@@ -43,10 +42,8 @@ class GeminiFailure(msgspec.Struct, frozen=True, kw_only=True):
         """When a limit ends, epoch seconds; `said_at` is when the CLI said so, in its own time format."""
         if self.wait_s is None or self.reason is not Reason.RATE_LIMITED:
             return None
-        try:
-            return datetime.fromisoformat(said_at or "").timestamp() + self.wait_s
-        except (ValueError, OverflowError):
-            return None
+        said = epoch(said_at)
+        return None if said is None else said + self.wait_s
 
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
