@@ -408,10 +408,16 @@ def test_both_folders_of_a_linked_worktree_come_back(scene: Scene, tmp_path: Pat
     assert guard.check() == ()
 
 
-@pytest.mark.parametrize("name", ["index", "packed-refs", "shallow", "info/exclude"])
+WAITED_AT = (
+    *("index", "packed-refs", "shallow", "info/exclude"),
+    *("worktrees/slot-1/HEAD", "worktrees/slot-1/index", "worktrees/slot-1/logs/HEAD"),
+)
+
+
+@pytest.mark.parametrize("name", WAITED_AT)
 def test_whoever_waits_at_a_pipe_in_place_of_a_file_of_gits_goes_on(scene: Scene, name: str) -> None:
     pipe = scene.root / ".git" / name
-    pipe.parent.mkdir(exist_ok=True)
+    pipe.parent.mkdir(parents=True, exist_ok=True)
     pipe.unlink(missing_ok=True)
     os.mkfifo(pipe)
     with subprocess.Popen(("cat", pipe), stdout=subprocess.PIPE) as waiting:

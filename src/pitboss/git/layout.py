@@ -27,6 +27,7 @@ _FILES = (
     *("index", "COMMIT_EDITMSG", "logs/HEAD", "packed-refs", "shallow"),
     *("info/exclude", "info/attributes", "objects/info/alternates"),
 )
+_WAITED_AT = ("HEAD", "index", "logs/HEAD")
 _MAIN = ("objects", "refs", "logs")
 _NEEDED = ("objects", "refs")
 """Without these folders git finds no repository."""
@@ -102,6 +103,10 @@ class Layout:
 
     def _check_kinds(self, set_aside: SetAside) -> Iterator[str]:
         """Remove what is neither a file, a folder nor a link where git needs the one or the other."""
+        for place in self._heads():
+            if _kind(place) == stat.S_IFIFO:
+                _remove_pipe(place)
+                yield f"{place} was a pipe and was removed: git would have waited there for ever"
         for place in self._files:
             kind = _kind(place)
             if kind == stat.S_IFIFO:
@@ -114,6 +119,13 @@ class Layout:
             if _kind(place) not in (0, stat.S_IFDIR, stat.S_IFLNK):
                 set_aside(Path(place), os.path.relpath(place, self._repo.common_dir))
                 yield f"{place} was no folder and was removed: git needs one there, or none"
+
+    def _heads(self) -> Iterator[str]:
+        """Files that git reads first in a working tree, of this one and of those beside it."""
+        yield str(self._repo.inside("HEAD"))
+        with suppress(OSError), os.scandir(self._repo.common_dir / "worktrees") as entries:
+            git_dirs = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
+            yield from (f"{git_dir}/{name}" for git_dir in git_dirs for name in _WAITED_AT)
 
     def homes(self) -> tuple[KnownHome, ...]:
         """What another process needs for `bring_back`."""
