@@ -34,3 +34,13 @@ def test_commands_name_the_program_as_it_was_called_unless_its_name_finds_it(tmp
     assert project.pitboss(*wrong, PATH="/usr/bin:/bin").err.endswith(
         "hint: `pitboss rescue ls` lists them\n"
     )
+
+
+def test_what_status_and_the_report_name_can_be_typed_too(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    project.prompt("fails", "echo 1 >one; exit 1")
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    with terminal(project, width=300, height=80) as screen:
+        screen.enter(f"clear; export PATH=/usr/bin:/bin; {INSTALLED} status; {INSTALLED} report; echo ended")
+        screen.wait_for(f"`{INSTALLED} grind --resume", f"{INSTALLED} rescue apply", "\nended")
+    assert f"{INSTALLED}" not in project.pitboss("report", PATH="/usr/bin:/bin").out

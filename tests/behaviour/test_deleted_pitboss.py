@@ -83,7 +83,7 @@ def test_settings_alone_that_an_agent_deletes_come_back_at_the_end(project: Proj
     written = settings(project)
     done = project.pitboss("grind")
     assert (done.code, settings(project)) == (0, written)
-    assert "the folder of prompts was gone and has been restored from" in done.err
+    assert "every prompt was gone and has been restored from" in done.err
 
 
 @pytest.fixture

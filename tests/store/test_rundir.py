@@ -308,7 +308,7 @@ def test_all_that_was_removed_while_the_run_is_live_is_made_again_and_told(tmp_p
     told = "\n".join(take_notices())
     for text in (
         "run rid was removed",
-        "the folder of prompts was gone",
+        "every prompt was gone",
         "run earlier (without its transcripts)",
     ):
         assert text in told

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 from pitboss.cli.shared import completing
@@ -13,8 +14,10 @@ from pitboss.cli.shared.project import project_root
 from pitboss.core.terminal import visible, visible_json
 from pitboss.errors import FULL, CommandError
 from pitboss.screens.output import note, path_in_words, say
+from pitboss.screens.program import as_called
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import datetime, timedelta
     from pathlib import Path
 
@@ -58,8 +61,9 @@ def report(
     begin = None if since is None else now - since
     run_ids = _chosen(repo, run_id, begin)
     found = _report(repo, run_ids, begin, now)
-    written = _rendered(found, form)
-    if output is None and not open_it:
+    printed = output is None and not open_it
+    written = _rendered(found, form, _as_typed if printed else str)
+    if printed:
         _print(written, form)
         return
     place = output or _place(repo, run_ids, joined=since is not None)
@@ -89,7 +93,7 @@ def _report(repo: Path, run_ids: tuple[str, ...], since: datetime | None, now: d
     return report_on(repo, run_ids, RepositoryDesk(repo), now, since=since)
 
 
-def _rendered(found: MorningReport, form: str) -> str:
+def _rendered(found: MorningReport, form: str, called: Callable[[str], str]) -> str:
     if form == "html":
         from pitboss.screens.report.page import html_page
 
@@ -103,7 +107,11 @@ def _rendered(found: MorningReport, form: str) -> str:
         return visible_json(encoded).decode() + "\n"
     from pitboss.screens.report.plain import markdown, plain_text
 
-    return markdown(found) if form == "md" else plain_text(found)
+    return markdown(found) if form == "md" else plain_text(found, called)
+
+
+def _as_typed(command: str) -> str:
+    return as_called(command, sys.stdout)
 
 
 def _print(written: str, form: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from pitboss.core.words.run_state import live_words, run_words
 from pitboss.core.words.standing import left_out_words
 from pitboss.screens.lines import budget_parts, cost_in_words, log_lines, need_lines
 from pitboss.screens.output import Ink, clock, fields, paint, say, write_json
+from pitboss.screens.program import with_calls
 from pitboss.screens.tones import paint_tone
 from pitboss.store.follow import Snapshot, snapshot
 from pitboss.store.queue import with_queue
@@ -64,7 +66,7 @@ def status(*, run_id: str | None, as_json: bool) -> None:
     how, now = condition(seen.state, live=seen.live is not None), datetime.now(UTC)
     _print(seen, [*_fields(seen, how, now), *_coming(following, queue)], listed)
     if advice := _advice(seen, how, used_up=used_up):
-        say(f"\n{advice}")
+        say(f"\n{with_calls(advice, sys.stdout)}")
 
 
 def _ahead(repo: Path, seen: Snapshot, queue: Sequence[WaitingTask]) -> tuple[str | None, bool]:

@@ -182,8 +182,8 @@ class Backup:
         if self._root is None:
             return
         yield config_path(self._repo), self._root / "config.toml", "config.toml"
-        yield prompts_dir(self._repo), self._root / "prompts", "the folder of prompts"
-        yield rotations_dir(self._repo), self._root / "rotations", "the folder of rotations"
+        yield prompts_dir(self._repo), self._root / "prompts", "every prompt"
+        yield rotations_dir(self._repo), self._root / "rotations", "every rotation"
 
 
 def _keep_run(here: Path, copy: Path) -> None:

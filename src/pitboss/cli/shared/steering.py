@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from pitboss.core.answers import Declined, Granted, NotLive, Silence
 from pitboss.core.words.deeds import answer_words
 from pitboss.errors import CommandError, NoLiveRun
 from pitboss.screens.output import clock_face, say
+from pitboss.screens.program import with_calls
 from pitboss.store.asking import ask
 from pitboss.store.catalogue import most_recent_resumable
 from pitboss.store.follow import snapshot
@@ -50,7 +52,7 @@ class LiveRun:
         said = answer_words(answer, self.view, datetime.now(UTC), clock_face())
         match answer:
             case Granted():
-                say(said)
+                say(with_calls(said, sys.stdout))
             case NotLive():
                 raise NoLiveRun(said, hint=self._hint())
             case Declined() | Silence():

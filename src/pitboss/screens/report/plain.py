@@ -36,19 +36,27 @@ def markdown(report: MorningReport) -> str:
     return "\n".join(_Writer(escaped, "## {}", "- ", "  `{}`").lines(report)) + "\n"
 
 
-def plain_text(report: MorningReport) -> str:
-    """The report as text for a terminal."""
-    return "\n".join(_Writer(one_line, "{}", "  ", "      {}").lines(report)) + "\n"
+def plain_text(report: MorningReport, called: Callable[[str], str] = str) -> str:
+    """The report as text for a terminal; `called` writes a command as it is to be typed."""
+    return "\n".join(_Writer(one_line, "{}", "  ", "      {}", called).lines(report)) + "\n"
 
 
 class _Writer:
     """Writes the sections in their order; only how they look differs."""
 
-    def __init__(self, safe: Callable[[str], str], heading: str, item: str, command: str) -> None:
+    def __init__(
+        self,
+        safe: Callable[[str], str],
+        heading: str,
+        item: str,
+        command: str,
+        called: Callable[[str], str] = str,
+    ) -> None:
         self._safe = safe
         self._heading = heading
         self._item = item
         self._command = command
+        self._called = called
 
     def lines(self, report: MorningReport) -> Iterator[str]:
         """The whole report."""
@@ -81,7 +89,7 @@ class _Writer:
         for command in commands:
             if self._command.strip().startswith("`"):
                 yield ""
-            yield self._command.format(command)
+            yield self._command.format(self._called(command))
 
     def _needs(self, report: MorningReport) -> Iterator[str]:
         for need in report.needs:
