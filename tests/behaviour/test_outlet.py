@@ -145,6 +145,7 @@ def test_the_events_of_a_run_tell_all_of_it_and_folded_what_the_end_says(project
     project.pitboss("grind", "--max-iterations", "2")
     project.pitboss("grind", "--resume", "--max-iterations", "3")
     done = project.pitboss("events")
+    assert project.pitboss("events", "--json") == done
     events = [json.loads(line) for line in done.out.splitlines()]
     kinds = [event["kind"] for event in events if event["kind"] not in ("phase", "warned", "repaired")]
     session = ["session_started", "session_ended"]

@@ -17,8 +17,10 @@ from pitboss.store.paths import RunPaths
 @command()
 @argument("run_id", required=False, shell_complete=completing.run_ids)
 @option("-f", "--follow", is_flag=True, help="Wait for more until the run ends.")
-def events(*, run_id: str | None, follow: bool) -> None:
+@option("--json", "as_json", is_flag=True, help="Changes nothing: it prints JSON anyway.")
+def events(*, run_id: str | None, follow: bool, as_json: bool) -> None:
     """Print what happened in a run, one JSON line each: RUN_ID, else the live run, else the latest."""
+    del as_json  # taken for scripts that ask every command that looks for JSON
     repo = project_root()
     paths = RunPaths(repo, chosen_run(repo, run_id))
 
