@@ -20,7 +20,7 @@ from pitboss.store.paths import RunPaths
 from pitboss.workers import messages as say
 from pitboss.workers.background_loop import BackgroundLoop
 from pitboss.workers.home_files import HomeFiles
-from pitboss.workers.line import WorkerLine
+from pitboss.workers.line import Heard, WorkerLine
 from pitboss.workers.wire import PIECE, WINDOW, Closed, Wire
 from tests.support.cli import wait_until
 
@@ -66,7 +66,7 @@ class Ends:
     ) -> None:
         self.loop, self.folder = loop, paths.repo
         home, away = loop.run(self._connect(lost_after_s))
-        self.line = WorkerLine("rack", home, HomeFiles(paths, 1), warn=warn)
+        self.line = WorkerLine("rack", home, HomeFiles(paths, 1), heard=Heard(gives_up=warn))
         self.wire: Wire[say.FromRunner] = away
 
     async def _connect(self, lost_after_s: float) -> tuple[Any, Any]:

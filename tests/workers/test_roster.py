@@ -10,6 +10,7 @@ import pytest
 
 from pitboss import __version__
 from pitboss.workers.cluster import OPEN_FILES, allow_open_files, poll_pause_s
+from pitboss.workers.doubts import Doubts
 from pitboss.workers.extra import engine_version
 from pitboss.workers.line import look_s
 from pitboss.workers.messages import VERSION
@@ -220,3 +221,25 @@ def test_one_that_rests_gets_nothing_also_if_it_is_alone() -> None:
     assert picked[0].name == "b"
     assert seats.pick(workers, resting=["a", "b"]) is None
     assert seats.pick(workers) is not None
+
+
+def test_one_that_is_doubted_gets_nothing_while_another_is_fit_though_it_be_busy() -> None:
+    seats, workers = Seats(), seen(a=FIT, b=FIT)
+    while (picked := seats.pick(workers, doubted=["a"])) is not None:
+        assert picked[0].name == "b"
+        seats.take(picked[1])
+    for others in ({"resting": ["b"], "doubted": ["a"]}, {"doubted": ["a", "b"]}):
+        picked = seats.pick(workers, **others)
+        assert picked is not None
+        assert picked[0].name == "a"
+    alone = seats.pick(seen(a=FIT, b={**FIT, "leaves": True}), doubted=["a"])
+    assert alone is not None
+
+
+def test_each_time_that_a_worker_is_doubted_again_it_is_for_longer() -> None:
+    doubts = Doubts()
+    assert [doubts.add("a", now) for now in (0.0, 1.0, 59.0, 60.0, 179.0, 180.0)] == [
+        True, False, False, True, False, True,
+    ]  # fmt: skip
+    assert doubts.current(419.0) == {"a"}
+    assert doubts.current(420.0) == set()

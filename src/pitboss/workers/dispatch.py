@@ -29,9 +29,10 @@ from pitboss.workers.carriage import Carriage
 from pitboss.workers.clone_settings import filters_in_use, settings_of
 from pitboss.workers.clones import COPY
 from pitboss.workers.deliveries import Deliveries
+from pitboss.workers.doubts import Doubts
 from pitboss.workers.home_files import HomeFiles
 from pitboss.workers.late_work import LateWork
-from pitboss.workers.line import WorkerLine, look_s
+from pitboss.workers.line import Heard, WorkerLine, look_s
 from pitboss.workers.roster import Seats
 from pitboss.workers.runner_side import RunnerSide, WorkLeft
 
@@ -79,6 +80,7 @@ class Dispatch:
         self._lock = Lock()
         self._back_until: dict[str, float] = {}
         self._rests_until: dict[str, float] = {}
+        self._doubts = Doubts()
         self._awaiting = Awaiting(home.emit, partial(home.monitor.warn, None))
         self._picked: tuple[WorkerInfo, int] | None = None
         self._reserved: set[int] = set()
@@ -101,7 +103,7 @@ class Dispatch:
         with self._lock:
             now = time.monotonic()
             resting = [name for name, until in self._rests_until.items() if now < until]
-            self._picked = self._seats.pick(workers, resting=resting)
+            self._picked = self._seats.pick(workers, resting=resting, doubted=self._doubts.current(now))
         is_idle = self._picked is None and not self._reserved
         self._awaiting.look(workers, self._cluster.address, is_idle=is_idle)
         return self._picked is not None
@@ -239,6 +241,12 @@ class Dispatch:
             self._rests_until[name] = time.monotonic() + REST_S
         self.warn(seq, why)
 
+    def _doubt(self, name: str, seq: int, why: str) -> None:
+        with self._lock:
+            is_new = self._doubts.add(name, time.monotonic())
+        if is_new:
+            self.warn(seq, f"worker {name} gets no session for a while if others can take it: {why}")
+
     def uncopied(self, name: str, lacks: Sequence[str]) -> tuple[str, ...]:
         """What to warn of as a worker `lacks` these names of files to copy, which are here; once. Raises GitError."""
         with self._lock:
@@ -263,7 +271,8 @@ class Dispatch:
         except (OSError, TimeoutError):
             raise HostLost(name) from None
         files, rest_s = HomeFiles(self._paths, seq), lambda: look_s(len(self._reserved))
-        return WorkerLine(name, wire, files, rest_s, partial(self._given_up, name, seq))
+        heard = Heard(partial(self._given_up, name, seq), partial(self._doubt, name, seq))
+        return WorkerLine(name, wire, files, rest_s, heard)
 
     @cached_property
     def _clone_settings(self) -> CloneSettings:

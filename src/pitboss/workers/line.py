@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, closing
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeVar, cast
 
 from pitboss.core.announced_stop import AnnouncedStop
 from pitboss.core.host import HostLost
@@ -43,10 +43,17 @@ def unstopped() -> StopRequest | None:
     return None
 
 
+class Heard(NamedTuple):
+    """What is made of a worker: why it `gives_up` the session, or why it is `doubted`, the agent not having worked."""
+
+    gives_up: Callable[[str], object] = lambda _: None
+    doubted: Callable[[str], object] = lambda _: None
+
+
 class WorkerLine:
     """Calls to the worker `name`, one at a time, for one session; its files come home through `files`.
 
-    `rest_s` says for how long a session may rest between two looks; `warn` hears why a worker gives the session up.
+    `rest_s` says for how long a session may rest between two looks; `heard` is told what goes wrong there.
     """
 
     def __init__(
@@ -55,10 +62,11 @@ class WorkerLine:
         wire: Wire[FromWorker],
         files: HomeFiles,
         rest_s: Callable[[], float] = lambda: LOOK_S,
-        warn: Callable[[str], object] = lambda _: None,
+        heard: Heard = Heard(),  # noqa: B008 - immutable
     ) -> None:
         self.name = name
-        self._warn = warn
+        self._heard = heard
+        self.agent_worked = False
         self._wire = wire
         self._files = files
         self._rest_s = rest_s
@@ -94,6 +102,11 @@ class WorkerLine:
                 if (why := hearing.wants_end()) is not None:
                     self._wire.put(Halt(nth=self._calls, why=why))
 
+    def failed_early(self, why: str) -> None:
+        """A hook failed, or an agent could not be started: before an agent has worked, the machine may be at fault."""
+        if not self.agent_worked:
+            self._heard.doubted(why)
+
     def say(self, message: Message) -> None:
         """Send a message that has no answer."""
         self._wire.put(message)
@@ -107,7 +120,7 @@ class WorkerLine:
             case "refused":
                 return HostLost(self.name)
             case "storage":
-                self._warn(f"worker {self.name} gives the session up: {said.text}")
+                self._heard.gives_up(f"worker {self.name} gives the session up: {said.text}")
                 self.hang_up()
                 return HostLost(self.name)
             case "git":

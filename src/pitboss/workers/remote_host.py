@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from pitboss.core.host import HostLost, lost_reason
-from pitboss.core.session import SessionStatus
+from pitboss.core.session import Reason, SessionStatus, reason_kind
 from pitboss.workers import messages as say
 
 if TYPE_CHECKING:
@@ -59,11 +59,16 @@ class RemoteHost:
                     pass
 
         try:
-            ended, _ = self._line().ask(say.RunAgent(order=order), say.AgentEnded, news=hear, stop=stop)
+            line = self._line()
+            ended, _ = line.ask(say.RunAgent(order=order), say.AgentEnded, news=hear, stop=stop)
         except HostLost:
             # It is not even known whether the agent began.
             outcome = self.bill_agent(order, started=True)
             return replace(outcome, status=SessionStatus.ABORTED, reason=lost_reason(self.name))
+        if (why := ended.outcome.reason) and reason_kind(why) is Reason.SPAWN_FAILED:
+            line.failed_early(why)
+        else:
+            line.agent_worked = True
         return ended.outcome
 
     def bill_agent(self, order: AgentOrder, *, started: bool) -> AgentOutcome:
@@ -72,7 +77,11 @@ class RemoteHost:
 
     def run_hook(self, hook: HookRequest, *, stop: Callable[[], StopRequest | None]) -> HookResult:
         """Run a hook on the worker."""
-        return self._line().ask(say.RunHook(hook=hook), say.HookEnded, stop=stop)[0].result
+        line = self._line()
+        result = line.ask(say.RunHook(hook=hook), say.HookEnded, stop=stop)[0].result
+        if not result.passed and result.stop is None:
+            line.failed_early(f"a hook failed there: {result.detail}")
+        return result
 
     def find_tests(self, command: str | None) -> TestCommand | None:
         """The tests: the configured `command`, else as detected from the session's tree."""

@@ -243,18 +243,25 @@ class Seats:
         self._rank_of: dict[str, tuple[bool, int]] = {}
 
     def pick(
-        self, workers: Iterable[WorkerInfo], *, resting: Collection[str] = ()
+        self,
+        workers: Iterable[WorkerInfo],
+        *,
+        resting: Collection[str] = (),
+        doubted: Collection[str] = (),
     ) -> tuple[WorkerInfo, int] | None:
         """The worker with most free slots, and the first of these; those that were lost once come last.
 
-        Those that are `resting` get nothing.
+        Those that are `resting` get nothing; nor do those that are `doubted`, while another is fit, though it be busy.
         """
         if workers is not self._workers:
             self._line_up(workers)
         least = 0 if self._taken else float("inf")
         ranks = sorted(rank for rank, members in self._ranks.items() if members and rank[1] < least)
         ready = (worker for rank in ranks for worker in self._ranks[rank].values())
-        fit = (worker for worker in ready if worker.slots and worker.name not in resting)
+        barred = {*resting, *doubted}
+        if doubted and not any(worker.slots and worker.name not in barred for worker in workers):
+            barred = {*resting}
+        fit = (worker for worker in ready if worker.slots and worker.name not in barred)
         worker = next(fit, None)
         return None if worker is None else (worker, self._free(worker)[0])
 
