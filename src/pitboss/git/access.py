@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pitboss.git.coarse_clock import TICK_NS
 from pitboss.git.errors import GitError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
 
     from pitboss.git.repo import Repo
 
@@ -53,6 +56,20 @@ def make_readable(folder: Path) -> None:
     for place, folders, files in os.walk(folder):
         for name in (*folders, *files):
             _permit(folder / place / name)
+
+
+def open_folders(repo: Repo, folders: Iterable[str], since: datetime) -> bool:
+    """Restore the owner's permissions on folders of the tree that were closed since then; returns whether on any.
+
+    What was closed before stays so: it is the user's.
+    """
+    opened, since_ns = False, int(since.timestamp() * 1e9) - TICK_NS
+    for place in _in_tree(repo, os.fsencode("\0".join(folders))):
+        with suppress(OSError):
+            if os.lstat(place).st_ctime_ns >= since_ns:
+                make_readable(place)
+                opened = True
+    return opened
 
 
 def _make_accessible(repo: Repo) -> None:

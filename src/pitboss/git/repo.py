@@ -261,27 +261,21 @@ class Repo:
         """Run git at the root and return its standard output; raises GitError unless its exit code is in `ok`."""
         return self.run(*args, stdin=stdin, env=env, ok=ok).stdout
 
-    def begin(self, *args: str, env: Mapping[str, str] | None = None) -> Callable[[], bytes | None]:
-        """Start git; call what this returns once, to wait for what git prints: None if it failed."""
+    def _begin(self, *args: str, env: Mapping[str, str] | None) -> Callable[[], Captured]:
         leash = None if self.leash is None else self.leash.after(ABORT_PATIENCE_S)
         whole = {**self.pinned, **(env or {})}
         finish = begin_capture(("git", *args), cwd=self.root, env=whole, timeout_s=GIT_SECONDS, leash=leash)
 
-        def printed() -> bytes | None:
+        def answered() -> Captured:
             done = finish()
-            return None if done.cut_short or done.code != 0 else done.stdout
+            return self.run(*args, env=env) if done.cut_short or done.code != 0 else done
 
-        return printed
+        return answered
 
     def begin_git(self, *args: str, env: Mapping[str, str] | None = None) -> Callable[[], bytes]:
         """Start git on a question; call what this returns once, to wait as for `git`. A failure is asked again."""
-        printed = self.begin(*args, env=env)
-
-        def said() -> bytes:
-            output = printed()
-            return self.git(*args, env=env) if output is None else output
-
-        return said
+        finish = self._begin(*args, env=env)
+        return lambda: finish().stdout
 
     def line(self, *args: str) -> str:
         """Run git and return the one line it prints."""
@@ -298,15 +292,21 @@ class Repo:
         submodules it may not: git would also write where their `.git` files point, and agents can write those.
         `anew` as in `status_call`.
         """
-        return parse_status(self.git(*status_call(anew=anew), env=self._for_status(writing)))
+        done = self.run(*status_call(anew=anew), env=self._for_status(writing))
+        return parse_status(done.stdout, done.stderr)
 
     def begin_status(self, *, ignored: bool = False, anew: bool = False) -> Callable[[], TreeStatus]:
         """Start the same call; whoever gets what this returns calls it once, and then waits. That raises GitError.
 
         With `ignored`, git names ignored paths too.
         """
-        printed = self.begin_git(*status_call(anew=anew, ignored=ignored), env=self._for_status(None))
-        return lambda: parse_status(printed(), with_ignored=ignored)
+        finish = self._begin(*status_call(anew=anew, ignored=ignored), env=self._for_status(None))
+
+        def found() -> TreeStatus:
+            done = finish()
+            return parse_status(done.stdout, done.stderr, with_ignored=ignored)
+
+        return found
 
     def _for_status(self, writing: bool | None) -> dict[str, str]:
         wanted = self.remembers if writing is None else writing

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TypeAlias
 
 import msgspec
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.store.paths import PITBOSS_FOLDER
 
 FEW_PATHS = 64
@@ -16,6 +18,7 @@ UNREADABLE = "(unknown)"
 _STATUS = ("status", "--porcelain=v2", "--branch", "-z", "--untracked-files=normal", "--no-renames")
 _IGNORED = "--ignored=matching"
 _ANEW = ("-c", "core.untrackedCache=false")
+_CLOSED = lazy_pattern(rb"^warning: could not open directory '(.+?)/?': Permission denied$", re.MULTILINE)
 
 
 def status_call(*, anew: bool = False, ignored: bool = False) -> tuple[str, ...]:
@@ -41,7 +44,8 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
     and nothing of pitboss's shows; `pitboss_visible` that pitboss's folder is not ignored, `pitboss_staged` that
     the index has something else of it than HEAD; `unmerged`, `submodules` and `dropped` name conflicted paths,
     submodules with changes inside, and paths that the index no longer holds. `ignored` names ignored paths, folders
-    with a slash at the end, if git was asked for them. Not `exact`: `few_paths` may name a file that is as committed.
+    with a slash at the end, if git was asked for them; `closed` names folders that git may not look into. Not `exact`:
+    `few_paths` may name a file that is as committed.
     """
 
     head: str
@@ -58,11 +62,12 @@ class TreeStatus(msgspec.Struct, frozen=True, kw_only=True):
     submodules: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     ignored: frozenset[str] | None = None
+    closed: tuple[str, ...] = ()
     exact: bool = True
 
 
-def parse_status(output: bytes, *, with_ignored: bool = False) -> TreeStatus:
-    """Parse the output of `git status` for `status_call`, `with_ignored` if it was asked for that."""
+def parse_status(output: bytes, warnings: bytes = b"", *, with_ignored: bool = False) -> TreeStatus:
+    """Parse what `git status` printed for `status_call`, `with_ignored` if it was asked for that."""
     header: dict[str, str] = {}
     entries: list[_Entry] = []
     ignored: list[str] = []
@@ -94,6 +99,7 @@ def parse_status(output: bytes, *, with_ignored: bool = False) -> TreeStatus:
         submodules=tuple(path for kind, fields, path in theirs if kind == "1" and fields[1].startswith("S")),
         dropped=tuple(path for kind, fields, path in theirs if kind == "1" and fields[0].startswith("D")),
         ignored=frozenset(ignored) if with_ignored else None,
+        closed=tuple(map(os.fsdecode, _CLOSED.findall(warnings))),
     )
 
 

@@ -163,7 +163,7 @@ class SessionTree:
             raise error
 
     def _land(self, session: Assignment, message: str, *, again: bool) -> Landing:
-        status = self._looks.look(session.base_commit, self._repo)
+        status = self._looks.look(session, self._repo)
         if not self._looks.only_edits:
             self._committer.drop()
         if not again and self._is_untouched(session, status):
@@ -183,7 +183,7 @@ class SessionTree:
 
     def _rescue(self, session: Assignment, *, again: bool) -> Landing:
         self._committer.drop()
-        status = self._looks.look(session.base_commit, self._repo)
+        status = self._looks.look(session, self._repo)
         status = status if status.exact else self._repo.status()
         if not again and self._is_untouched(session, status):
             return Landing()

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.git import attributes
+from pitboss.git.access import open_folders
 from pitboss.git.presence import expect_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from pitboss.core.session import Assignment
     from pitboss.git.committer import Committer
     from pitboss.git.glance import Glances
     from pitboss.git.ignore_rules import Excludes
@@ -80,11 +82,13 @@ class TreeLooks:
             looked, self._looking = self._looking, None
             looked()
 
-    def look(self, base: str, repo: Repo) -> TreeStatus:
+    def look(self, session: Assignment, repo: Repo) -> TreeStatus:
         """The tree's status, in which `repo` is git with the settings of now. Raises GitError.
 
-        A broken index would make files look new, and ignored ones deleted.
+        A broken index would make files look new, and ignored ones deleted. Of a folder that nobody may read git would
+        say nothing.
         """
+        base = session.base_commit
         looked, self._looking = self._looking, None
         if looked is None:
             attributes.remove_pipes(repo)
@@ -94,6 +98,8 @@ class TreeLooks:
                     self._index_backup.restore(base)
             self._index_backup.unmark(base)
         status = repo.status(anew=self._index_backup.was_written()) if looked is None else looked()
+        if status.closed and open_folders(repo, status.closed, session.started_at):
+            status = repo.status(anew=True)
         status = self._confirmed(status, repo)
         if status.unborn and repo.drop_broken_ref(f"refs/heads/{self._branch}"):
             status = repo.status()
