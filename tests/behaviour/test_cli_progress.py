@@ -110,8 +110,7 @@ def test_away_from_a_terminal_each_event_worth_reading_is_a_line(capfd: pytest.C
         "draining: no new session starts, nothing is in flight",
         "run rid stopped at its limit: 3 of 3 sessions",
         "3 of 10 sessions, $0.04 of $5.00, 2.2k of 1.00M tokens",
-        "the work is on pitboss/grind/rid",
-        "`pitboss land rid` takes it home",
+        "nothing landed",
         "go on with `pitboss grind --resume rid`",
     ]
 

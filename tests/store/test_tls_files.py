@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.errors import CommandError, StorageError
+from pitboss.errors import CommandError
 from pitboss.store import tls_files
 from pitboss.store.tls_files import LIFE, TlsFiles, make_tls_files
 
@@ -127,7 +127,7 @@ def test_of_two_that_make_them_at_once_one_is_told(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="create"):
+    with pytest.raises(CommandError, match=r"cannot create .*: Not a directory"):
         make_tls_files(tmp_path / "file" / "tls", now())
 
 
