@@ -293,11 +293,8 @@ class Guard:
             return self._put_back(name, was, why="it could no longer be read")
         if not compared.decisive:
             self._found[name] = now
-            return (
-                f"git's {name} was changed: {first_few(compared.other, _MOST_NAMED)}"
-                if compared.other
-                else None
-            )
+            changed = first_few(compared.other, _MOST_NAMED)
+            return f"git's {name} was changed: {changed}" if changed else None
         target = None if was is None and not compared.other else compared.content
         found = None if target is None else Found(mode=was.mode if was else now.mode, content=target)
         return self._put_back(name, found, why=f"it set {first_few(compared.decisive, _MOST_NAMED)}")

@@ -51,10 +51,8 @@ def way_home(repo: Repo, run_id: str) -> str | None:
 
     try:
         state = read_state(RunPaths(repo.root, run_id))
-        if (
-            state.base_commit is not None
-            and repo.commit_id(f"refs/heads/{state.branch}") == state.base_commit
-        ):
+        base = state.base_commit
+        if base is not None and repo.commit_id(f"refs/heads/{state.branch}") == base:
             return None
         return landing_command(state, home_branch(repo, state) or other_branch(repo))
     except PitbossError:
