@@ -41,6 +41,11 @@ def hour(moment: datetime) -> str:
         ("aborted", "max-iterations reached: 1 >= 1", "stopped at its limit: 1 of 1 session"),
         ("aborted", "max-cost reached: much >= more", "stopped at its limit: much of more"),
         ("aborted", "max-tokens reached: 1500 >= 1200", "stopped at its limit: 1.5k of 1.2k tokens"),
+        (
+            "aborted",
+            f"max-tokens reached: {'9' * 5000} >= 1200",
+            f"stopped at its limit: {'9' * 5000} of 1.2k tokens",
+        ),
         ("aborted", "max-cost reached: $1.2000 >= $1.0000", "stopped at its limit: $1.20 of $1.00"),
         (
             "aborted",

@@ -78,9 +78,8 @@ def _go_through(root: Path, run_id: str, found: Sequence[Reviewed]) -> None:
     from pitboss.store.paths import RunPaths
 
     def edit(text: str) -> None:
-        before = signal.signal(
-            signal.SIGINT, lambda *_: None
-        )  # Ctrl-C is the editor's, which gets it as well
+        # Ctrl-C is the editor's, which gets it as well.
+        before = signal.signal(signal.SIGINT, lambda *_: None)
         try:
             click.edit(text, extension=".diff", require_save=False)
         finally:
@@ -124,6 +123,7 @@ def _mark(requested: str | None, number: str, word: str) -> None:
 
     from pitboss.cli.shared.chosen import chosen_run
     from pitboss.cli.shared.project import project_root
+    from pitboss.core.digits import number_in
     from pitboss.core.review import Mark
     from pitboss.errors import CommandError
     from pitboss.screens.output import say
@@ -133,10 +133,11 @@ def _mark(requested: str | None, number: str, word: str) -> None:
     from pitboss.store.paths import RunPaths
     from pitboss.store.review import set_mark
 
-    if word not in (*Mark, _CLEAR) or not (number.isascii() and number.isdecimal() and len(number) < 19):
+    seq = number_in(number)
+    if word not in (*Mark, _CLEAR) or seq is None:
         raise UsageError(f"{number} {word}: give the number of a session and one of accept, leave, clear")
     root = project_root()
-    run_id, seq = chosen_run(root, requested), int(number)
+    run_id = chosen_run(root, requested)
     landed = (
         each.commit is not None and each.seq == seq for each in iter_records(readable_log(root, run_id))
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.digits import number_in
 from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 # `git merge --squash` indents the messages of the commits that it sums up; hosting sites list them one after another.
 _TRAILER = lazy_pattern(r"^[ \t]*Pitboss-(Run|Session): *(\S+)[ \t]*$", re.MULTILINE)
-_SEQ = lazy_pattern(r"[0-9]{1,18}")
-"""More digits are no session's number: anybody may write a trailer."""
 _REVERTS = lazy_pattern(
     r"^[ \t]*This reverts commit ([0-9a-f]{40,64})(?:, reversing\s+changes made to ([0-9a-f]{40,64}))?",
     re.MULTILINE,
@@ -54,8 +53,8 @@ def sessions_named(message: str) -> tuple[SessionId, ...]:
     for name, value in _TRAILER.findall(message):
         if name == "Run":
             run_id = value
-        elif run_id is not None and _SEQ.fullmatch(value):
-            found[run_id, int(value)] = None
+        elif run_id is not None and (seq := number_in(value)) is not None:
+            found[run_id, seq] = None
     return tuple(found)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.acceptance import sessions_named
+from pitboss.core.digits import number_in
 from pitboss.core.patterns import lazy_pattern
 from pitboss.git.new_objects import read_new
 
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
 
 # Git looks for trailers only in the last paragraph, and a user's hook may have added another.
 _TRAILER = lazy_pattern(r"^Pitboss-(Run|Session|Prompt): (.*)$", re.MULTILINE)
-_SEQ = lazy_pattern(r"[0-9]{1,18}")
-"""More digits are no session's number: an agent may write such a trailer too."""
 _FORMAT = "%H%x1f%P%x1f%ct%x1f%B"
 _LOG = ("log", "-z", "--no-show-signature", "--no-color", "--encoding=UTF-8", f"--format={_FORMAT}")
 
@@ -142,7 +141,7 @@ def _judged(oid: str, parents: tuple[str, ...], message: str, run_id: str, seq: 
 def _trailers(message: str, run_id: str) -> dict[str, str] | None:
     """The trailers in the message of a commit that landed a session of the run."""
     said = {name: value.strip() for name, value in _TRAILER.findall(message)}
-    return said if said.get("Run") == run_id and _SEQ.fullmatch(said.get("Session", "")) else None
+    return said if said.get("Run") == run_id and number_in(said.get("Session", "")) is not None else None
 
 
 def _parse(entry: str, run_id: str) -> LandedCommit | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from pitboss.core.digits import number_in
 from pitboss.errors import storage_error
 from pitboss.store.git_dir import common_folder
 from pitboss.store.opening import entry_at, names_in
@@ -54,7 +55,7 @@ def claimed(repo: Path, task_id: str) -> Claim | None:
         return None
     except OSError:
         return Claim("unknown", 0)
-    return Claim(run_id, int(seq) if seq.isascii() and seq.isdecimal() else 0)
+    return Claim(run_id, number_in(seq) or 0)
 
 
 def claims_of(repo: Path, run_id: str) -> dict[int, str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.digits import number_in
 from pitboss.core.review import Mark
 from pitboss.errors import CommandError, storage_error
 from pitboss.store import opening
@@ -84,6 +85,7 @@ def _parse(paths: RunPaths, content: bytes) -> dict[int, Mark]:
 
 
 def _seq(name: str) -> int:
-    if not (name.isascii() and name.isdecimal() and int(name) > 0):
+    seq = number_in(name)
+    if not seq:
         raise ValueError(f"{name!r} is no session number")
-    return int(name)
+    return seq

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from pitboss.core.digits import number_in
 from pitboss.core.embed import one_line
 from pitboss.core.measures import money, tokens
 from pitboss.core.patterns import lazy_pattern
@@ -55,7 +56,8 @@ def _limit(cap: str, used: str, most: str, clock: ClockFace) -> str:
 
 
 def _tokens(count: str) -> str:
-    return tokens(int(count)) if count.isdecimal() else count
+    number = number_in(count)
+    return count if number is None else tokens(number)
 
 
 def _money(usd: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pitboss.core.digits import number_in
 from pitboss.screens.web.supplies import NoSession
 
 if TYPE_CHECKING:
@@ -103,8 +104,7 @@ def _window(transcript: Transcript, query: Mapping[str, str]) -> tuple[Window, b
 
 def _number(text: str | None) -> int | None:
     """A byte's place; what is not a number, or too large for any file, says nothing."""
-    said = text or ""
-    return int(said) if said.isascii() and said.isdecimal() and len(said) < 16 else None
+    return number_in(text or "")
 
 
 def _still(supplies: Supplies, template: str, title: str, **values: object) -> Markup:
