@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 from shlex import quote
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss import proctree
 from tests.support.cli import Project, finish, wait_until
 from tests.support.github import GitHub
 from tests.support.runs import configure, the_run
@@ -153,6 +155,26 @@ def test_a_run_keeps_its_result_without_one_unless_it_is_required(
     assert "`git remote add origin URL`" in done.err
     assert the_run(project).ending()[0] == "aborted"
     assert the_run(project).record("work")["commit"] is not None
+
+
+@pytest.mark.parametrize(
+    ("option", "code", "stop"), [("--pr", 3, signal.SIGTERM), ("--require-pr", 6, signal.SIGINT)]
+)
+def test_a_push_that_hangs_is_ended_by_a_stop(
+    project: Project, tmp_path: Path, option: str, code: int, stop: signal.Signals
+) -> None:
+    GitHub(project)
+    hung = tmp_path / "hung"
+    project.git("remote", "set-url", "origin", "ssh://nowhere/x")
+    project.git("config", "core.sshCommand", f"echo $$ >{hung}; exec sleep 1000;")
+    with project.started("grind", "--max-iterations", "1", option) as process:
+        wait_until(lambda: hung.exists() and hung.read_text().strip())
+        for _ in range(3):  # as from somebody who presses again
+            process.send_signal(stop)
+        done = finish(process)
+    assert done.code == code
+    assert "warning: no pull request: interrupted\n" in done.err
+    assert proctree.start_time(int(hung.read_text())) is None
 
 
 def test_a_refused_run_stays_refused(project: Project) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from pitboss.core.stops import RunStatus
 from pitboss.core.text.pull_request import BODY_LIMIT
@@ -27,6 +27,8 @@ FAILED = 6
 
 _NO_RESULT = (4, 70)
 """Exit codes of runs that were refused or failed through an error, which matters more."""
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 
 _MOST_READ = 4 * BODY_LIMIT
 """Bytes: a character has at most four."""
@@ -55,14 +57,16 @@ def at_the_end(
 ) -> int:
     """The run is over and its lock free: see to its pull request, and return the exit code of `grind`.
 
-    That is the run's own, `code`, unless a `required` pull request is missing. A Ctrl-C counts again from here on.
+    That is the run's own, `code`, unless a `required` pull request is missing. Ctrl-C and SIGTERM count again from here
+    on: a remote that hangs is waited for no longer.
     """
     if code in _NO_RESULT:
         return code
     if background is not None:
         background.follow()
-    heard = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
+        for signum in _STOPS:
+            signal.signal(signum, _interrupt)
         if read_state(RunPaths(repo.root, run_id)).status is RunStatus.ACTIVE:
             return code  # refused: another process of it may be live
         made = in_words(pull_request(repo, run_id))
@@ -76,5 +80,16 @@ def at_the_end(
         note(warning("no pull request: interrupted"))
         note(f"  `pitboss pr {run_id}` tries again")
     finally:
-        signal.signal(signal.SIGINT, heard)
+        _ignore_stops()
     return FAILED if required else code
+
+
+def _interrupt(*_: object) -> NoReturn:
+    """Give up, once: a second signal would leave behind what the first one is ending."""
+    _ignore_stops()
+    raise KeyboardInterrupt
+
+
+def _ignore_stops() -> None:
+    for signum in _STOPS:
+        signal.signal(signum, signal.SIG_IGN)
