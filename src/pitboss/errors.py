@@ -61,6 +61,11 @@ class PitbossError(Exception):
         self.message = message
         self.hint = hint
 
+    def name_run(self, run_id: str) -> None:
+        """Let the commands of the hint name the run, for whoever raised this did not know it."""
+        if self.hint is not None:
+            self.hint = self.hint.replace("RUN_ID", run_id)
+
 
 class CommandError(PitbossError):
     """A command other than `grind` could not do what was asked."""

@@ -146,6 +146,16 @@ def test_what_keeps_the_checkout_from_going_back_is_told(
     assert f"warning: the checkout stays on {the_run(project).branch}: {told}" in done.err
 
 
+def test_a_warning_names_the_run_in_its_commands(project: Project) -> None:
+    spoil = f"printf '[x' >{project.root}/.git/config"
+    more = f'[grind]\nmode = \'worktree\'\n[grind.hooks]\npost_session = """{spoil}"""'
+    project.write(".pitboss/config.toml", f'[agent]\nbackend = "shell"\n{more}\n')
+    done = project.pitboss("grind", "--max-iterations", "1")
+    (warning,) = (line for line in done.err.splitlines() if line.startswith("warning: git worktree failed"))
+    run_id = the_run(project).run_id
+    assert f"`pitboss repair {run_id}` and `pitboss grind --resume {run_id}`" in warning
+
+
 def test_a_user_who_went_elsewhere_meanwhile_stays_there(project: Project) -> None:
     configure(project, more='[grind.hooks]\npost_session = "git checkout -q -b elsewhere"\n')
     assert project.pitboss("grind", "--max-iterations", "1").code == 3

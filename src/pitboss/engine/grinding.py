@@ -82,6 +82,7 @@ class Grinding:
         try:
             self._places.close()
         except PitbossError as error:
+            error.name_run(self._journal.state.run_id)
             self._announcer.warn("; ".join(filter(None, (error.message, error.hint))))
 
     def _go_back(self) -> str | None:
@@ -97,8 +98,6 @@ class Grinding:
 
     def _give_up(self, error: Exception) -> None:
         """After an internal error: write `failed` if that still works, and leave sessions in flight alone."""
-        if isinstance(error, PitbossError) and error.hint is not None:
-            error.hint = error.hint.replace("RUN_ID", self._journal.state.run_id)
         with suppress(PitbossError):
             self._journal.finished(RunStatus.FAILED, why_failed(error))
         self._announcer.notices()

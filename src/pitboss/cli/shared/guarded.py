@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.cli.shared.failures import exit_code
 from pitboss.core.environment import RUN_ID
-from pitboss.errors import RunnerKilled
+from pitboss.errors import PitbossError, RunnerKilled
 from pitboss.guardian import NOTHING_ELSE, Meanwhile, guard
 from pitboss.screens.output import note
 from pitboss.screens.patient import be_patient, hurry
@@ -160,7 +160,7 @@ def guarded(
     """Run `body` in a runner under a guardian; returns its exit code. Raises RunnerKilled."""
 
     def runner(channel: StopChannel) -> int:
-        return exit_code(lambda: body(channel))
+        return exit_code(lambda: _naming(run_id, lambda: body(channel)))
 
     try:
         return guard(runner, marker={RUN_ID: run_id}, resumable=resumable, meanwhile=meanwhile)
@@ -168,4 +168,13 @@ def guarded(
         # A paused terminal must not hold up what is left of a run.
         be_patient()
         hurry()
+        raise
+
+
+def _naming(run_id: str, body: Callable[[], int]) -> int:
+    """Run `body`; the hint of its error names the run, wherever it was raised."""
+    try:
+        return body()
+    except PitbossError as error:
+        error.name_run(run_id)
         raise
