@@ -104,6 +104,18 @@ def test_a_run_whose_sessions_all_failed_says_at_its_end_what_to_do(project: Pro
     assert "nothing needs you" not in project.pitboss("report").out
 
 
+def test_a_run_whose_other_sessions_were_stopped_says_so_too(project: Project) -> None:
+    project.prompt("fails", "exit 3", max_runs=1)
+    project.prompt("gives-up", 'touch "$PITBOSS_SKIP_FILE"; sleep 60', max_runs=1)
+    done = project.pitboss("grind")
+    run = the_run(project)
+    assert [each["status"] for each in run.records] == ["error", "skipped"]
+    need = "the only session that was not stopped failed"
+    assert last_words(done.err, run)[-2:] == [f"needs you: {need}", f"  pitboss log {run.run_id}"]
+    for command in ("status", "report"):
+        assert need in project.pitboss(command).out
+
+
 def test_prompts_that_are_gated_are_waited_for(project: Project) -> None:
     project.prompt("rare", "true", every=4, max_runs=2)
     assert project.pitboss("grind").code == 0

@@ -10,7 +10,7 @@ import pytest
 
 from pitboss.core.budget import BudgetSnapshot
 from pitboss.core.condition import Condition
-from pitboss.core.needs import InGit, Need, NeedKind, Situation, after_applying, may_need, needs
+from pitboss.core.needs import InGit, Need, NeedKind, Situation, after_applying, asks_git, may_need, needs
 from pitboss.core.session import SessionRecord, SessionStatus
 from pitboss.core.stops import RunStatus
 from pitboss.core.tone import Tone
@@ -151,6 +151,19 @@ def test_failures_are_told_once_and_not_after_they_are_settled() -> None:
     assert len(asked(condition=Condition.ABORTED, state=limit)) == 1
     more = fresh_run(budget_consumed=BudgetSnapshot(iterations=2, consecutive_failures=1))
     assert asked(state=more) == ()
+
+
+@pytest.mark.parametrize("status", [SessionStatus.ABORTED, SessionStatus.SKIPPED])
+def test_sessions_that_were_stopped_do_not_hide_that_all_others_failed(status: SessionStatus) -> None:
+    cut = record(3, status=status, commit=None, reason="somebody asked")
+    last = record(4, status=SessionStatus.ERROR, commit=None, reason="exit_code: 3")
+    used = BudgetSnapshot(iterations=3, consecutive_failures=2)
+    state = fresh_run(budget_consumed=used)
+    assert may_need(cut)
+    (told,) = lines(asked(cut, state=state, last=last))
+    assert told[:2] == ("all 2 sessions that were not stopped failed", "the last one: exit code: 3")
+    assert lines(asked(cut, state=state, last=cut))[0][1] == ""
+    assert asked(state=state) == ()
 
 
 def test_a_paused_run_is_unpaused() -> None:
@@ -297,7 +310,7 @@ def test_what_may_still_be_on_a_lost_worker_is_said_until_it_is_here_or_its_turn
     assert (kept.kind, kept.command) == (NeedKind.RESCUED, "pitboss rescue show rid/session-0003")
     assert asked(lost(3), condition=Condition.LIVE) == ()
     assert asked(lost(3), record(4, retry_of=3)) == ()
-    assert [may_need(each) for each in (lost(3), lost(3, commit="c"), lost(3, host=None))] == [
+    assert [asks_git(each) for each in (lost(3), lost(3, commit="c"), lost(3, host=None))] == [
         True,
         False,
         False,

@@ -103,8 +103,13 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
 
 def may_need(record: SessionRecord) -> bool:
     """Whether a session may need a person, or settle what another one needed."""
-    kept = asks_git(record) or record.retry_of is not None
+    kept = asks_git(record) or record.retry_of is not None or _was_stopped(record)
     return kept or failed_tests(record) or _task_not_done(record)
+
+
+def _was_stopped(record: SessionRecord) -> bool:
+    """Whether it neither worked nor failed, so that it is no reason against all others having failed."""
+    return record.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED)
 
 
 def asks_git(record: SessionRecord) -> bool:
@@ -179,11 +184,13 @@ def _all_failed(found: Situation) -> Iterator[Need]:
     ended = found.condition in (Condition.COMPLETED, Condition.ABORTED)
     if state is None or not ended or any(record.rescue or failed_tests(record) for record in found.records):
         return
-    failed = state.budget_consumed.consecutive_failures
-    if failed and failed == state.budget_consumed.iterations:
-        what = "the only session failed" if failed == 1 else f"all {failed} sessions failed"
+    failed, stopped = state.budget_consumed.consecutive_failures, sum(map(_was_stopped, found.records))
+    if failed and failed + stopped == state.budget_consumed.iterations:
+        others = " that was not stopped" if stopped else ""
+        many = " that were not stopped" if stopped else ""
+        what = f"the only session{others} failed" if failed == 1 else f"all {failed} sessions{many} failed"
         last = found.last
-        why = "" if last is None or last.reason is None else in_words(last.reason)
+        why = in_words(last.reason) if last is not None and last.status.failed and last.reason else ""
         if why and failed > 1:
             why = f"the last one: {why}"
         yield _need(NeedKind.FAILURES, what, why, f"pitboss log {found.run_id}")

@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     from pitboss.core.session import SessionRecord
     from pitboss.store.follow import Snapshot
 
-_MARKS = (b'"rescue"', b'"retry_of"', b'"queued"', b'"verify_failed', b'"interrupted: worker ')
+_MARKS = (
+    b'"rescue"',
+    b'"retry_of"',
+    b'"queued"',
+    b'"aborted"',
+    b'"skipped"',
+    b'"verify_failed',
+    b'"interrupted: worker ',
+)
 """One of these is in the line of every record that `may_need` is true of."""
 
 
