@@ -152,8 +152,15 @@ def test_an_unknown_rotation_is_named_with_the_ones_there_are(project: Project) 
     project.write(".pitboss/grind/rotations/night.toml", 'prompts = [{name = "one"}]\n')
     assert refused(project, "--rotation", "nihgt") == (
         f"error: {folder}: no rotation is named 'nihgt'; did you mean 'night'? (existing rotations: night)\n"
-        "hint: `pitboss prompts validate` checks all prompts\n"
     )
+
+
+def test_only_what_is_wrong_with_prompts_hints_at_their_check(project: Project) -> None:
+    hint = "hint: `pitboss prompts validate` checks all prompts\n"
+    project.write(".pitboss/grind/rotations/night.toml", 'prompts = [{name = "nobody"}]\n')
+    assert hint not in refused(project, "--rotation", "night")
+    project.write(".pitboss/grind/prompts/bad.md", "no frontmatter")
+    assert refused(project, "--rotation", "night").endswith(hint)
 
 
 def test_an_unknown_agent_is_named_with_the_ones_there_are(project: Project) -> None:

@@ -289,8 +289,9 @@ def test_a_dry_run_says_the_same_and_changes_nothing(project: Project) -> None:
 @pytest.mark.parametrize(
     ("given", "error"),
     [
-        (("--only", "9"), "error: session 9 of run RUN landed nothing\n"),
-        (("--except", "2,7-9"), "error: session 7-9 of run RUN is not on record\n"),
+        (("--only", "9"), "error: run RUN has no record of session 9\n"),
+        (("--only", "1,7-9"), "error: run RUN has no record of session 7-9\n"),
+        (("--except", "2,7-9"), "error: run RUN has no record of session 7-9\n"),
         (("--onto", "nowhere"), "error: there is no branch nowhere\n"),
         (("--onto", ""), "error: --onto names no branch\nhint: `git branch` lists the branches there are\n"),
         (("--onto", "-x y"), "error: there is no branch -x y\nhint: `git branch` lists the branches"),

@@ -358,6 +358,17 @@ def test_init_prepares_a_repository_and_says_what_it_did(pitboss: Callable[..., 
     assert status.stdout == "?? .gitignore\n"
 
 
+@pytest.mark.parametrize("found", [".pitboss/\n", "/.pitboss\n", ".gitignore\n"])
+def test_init_asks_for_a_commit_only_where_there_is_something_to_commit(
+    pitboss: Callable[..., Said], repo: Path, found: str
+) -> None:
+    (repo / ".gitignore").write_text(found, encoding="utf-8")
+    for words in (("add", "-f", "."), ("-c", "user.name=u", "-c", "user.email=u@x", "commit", "-qm", "one")):
+        subprocess.run(["git", *words], cwd=repo, check=True)
+    says_commit = "commit .gitignore" in pitboss("init").err
+    assert says_commit is (found == ".gitignore\n")
+
+
 def test_init_twice_changes_nothing(pitboss: Callable[..., Said], repo: Path) -> None:
     pitboss("init")
     before = tree(repo)

@@ -96,19 +96,23 @@ def test_marks_can_be_set_and_cleared_from_a_script(project: Project) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "code"),
+    ("words", "code", "said"),
     [
-        (("mark", "3", "leave"), 1),
-        (("mark", "9", "leave"), 1),
-        (("mark", "1", "perhaps"), 4),
-        (("mark", "x", "leave"), 4),
-        (("mark", "9" * 5000, "leave"), 4),
-        (("mark", "1"), 4),
-        (("a", "b"), 4),
+        (("mark", "3", "leave"), 1, "landed nothing"),
+        (("mark", "9", "leave"), 1, "has no record of session 9"),
+        (("mark", "1", "perhaps"), 4, "accept, leave, clear"),
+        (("mark", "x", "leave"), 4, "accept, leave, clear"),
+        (("mark", "9" * 5000, "leave"), 4, "accept, leave, clear"),
+        (("mark", "1"), 4, "accept, leave, clear"),
+        (("a", "b"), 4, "unexpected extra arguments"),
     ],
 )
-def test_what_cannot_be_marked_is_refused(project: Project, words: tuple[str, ...], code: int) -> None:
-    assert project.pitboss("review", *words).code == code
+def test_what_cannot_be_marked_is_refused(
+    project: Project, words: tuple[str, ...], code: int, said: str
+) -> None:
+    done = project.pitboss("review", *words)
+    assert done.code == code
+    assert said in done.err
     assert marks(project) == {}
 
 

@@ -133,4 +133,16 @@ def _advice(root: Path, *, changed: bool) -> Iterator[str]:
     if not in_git(root):
         yield f"note: {root} is not in a git repository; run `git init` and commit before `pitboss grind`"
     elif changed:
-        yield "next: commit .gitignore (a run needs a clean working tree), then `pitboss grind --dry-run`"
+        commit = "commit .gitignore (a run needs a clean working tree), then " if _to_commit(root) else ""
+        yield f"next: {commit}`pitboss grind --dry-run`"
+
+
+def _to_commit(root: Path) -> bool:
+    """Whether .gitignore is to be committed; yes where git cannot tell."""
+    from pitboss.errors import PitbossError
+    from pitboss.git.repo import Repo
+
+    try:
+        return bool(Repo.discover(root).git("status", "--porcelain", "--", ".gitignore"))
+    except PitbossError:
+        return True

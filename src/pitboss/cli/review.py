@@ -138,12 +138,12 @@ def _mark(requested: str | None, number: str, word: str) -> None:
         raise UsageError(f"{number} {word}: give the number of a session and one of accept, leave, clear")
     root = project_root()
     run_id = chosen_run(root, requested)
-    landed = (
-        each.commit is not None and each.seq == seq for each in iter_records(readable_log(root, run_id))
-    )
-    if not any(landed):
+    found = next((each for each in iter_records(readable_log(root, run_id)) if each.seq == seq), None)
+    if found is None or found.commit is None:
         raise CommandError(
-            f"session {seq} of run {run_id} landed nothing",
+            f"run {run_id} has no record of session {seq}"
+            if found is None
+            else f"session {seq} of run {run_id} landed nothing",
             hint=f"`pitboss review {run_id} --json` lists what did",
         )
     mark = None if word == _CLEAR else Mark(word)

@@ -84,7 +84,8 @@ def load_inputs(
     try:
         chosen = load_rotation(repo, rotation or config.grind.default_rotation, library)
     except InputError as error:
-        raise InputError((*library.problems, *error.problems), hint=_HINT) from None
+        hint = _HINT if found.problems else None
+        raise InputError((*library.problems, *error.problems), hint=hint) from None
     if library.problems:
         raise InputError(library.problems, hint=_HINT if found.problems else None)
     taking_part = _chosen(chosen, library, choice, kept=kept is not None)

@@ -141,16 +141,15 @@ class Homecoming:
 
     def _check_named(self, records: Sequence[SessionRecord]) -> None:
         """Refuse numbers of sessions that are not there, or have landed nothing to bring."""
+        run_id, only, without = self._state.run_id, self._wishes.only, self._wishes.without
+        hint = f"`pitboss log {run_id}` lists its sessions"
+        every = [record.seq for record in records]
+        for choice in filter(None, (only, without)):
+            for each in choice.without_any(every):
+                raise CommandError(f"run {run_id} has no record of session {each}", hint=hint)
         landed = [record.seq for record in records if record.commit is not None]
-        for choice, seqs, what in (
-            (self._wishes.only, landed, "landed nothing"),
-            (self._wishes.without, [record.seq for record in records], "is not on record"),
-        ):
-            for each in (choice or SeqChoice()).without_any(seqs):
-                raise CommandError(
-                    f"session {each} of run {self._state.run_id} {what}",
-                    hint=f"`pitboss log {self._state.run_id}` lists its sessions",
-                )
+        for each in only.without_any(landed) if only else ():
+            raise CommandError(f"session {each} of run {run_id} landed nothing", hint=hint)
 
     def _select(self, run: WholeRun, target: Target) -> _Selection:
         only, without = self._wishes.only, self._wishes.without or SeqChoice()
