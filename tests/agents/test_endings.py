@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import groupby
+from time import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -152,6 +153,40 @@ def test_a_pause_that_was_announced_is_no_stall_and_nothing_more(tmp_path: Path,
     assert waited.status is SessionStatus.OK
     still = claude(tmp_path, clock, INIT, retry, clock.passes(300 + STILL_S), FOREVER)
     assert still.reason == "overloaded: overloaded, attempt 1 of 10"
+
+
+def test_who_would_sleep_for_hours_is_stopped_and_the_wait_is_known(
+    tmp_path: Path, clock: LeapingClock
+) -> None:
+    retry = system("api_retry", attempt=1, max_retries=9, retry_delay_ms=7_200_000, error="rate_limit")
+    began = time()
+    outcome = claude(tmp_path, clock, INIT, said("m1", 5), retry, FOREVER)
+    assert outcome.reason == "rate_limited: rate_limit, attempt 1 of 9"
+    assert outcome.resets_at == pytest.approx(began + 7200, abs=60)
+    assert outcome.usage.input == 5
+
+
+def test_a_task_beside_it_is_not_cut_off_by_a_long_pause(tmp_path: Path, clock: LeapingClock) -> None:
+    started = system("task_started", task_id="b1", tool_use_id="t1")
+    over = system("task_notification", task_id="b1", status="completed")
+    retry = system("api_retry", attempt=1, max_retries=9, retry_delay_ms=7_200_000, error="rate_limit")
+    outcome = claude(tmp_path, clock, INIT, started, retry, clock.passes(STILL_S), over, said("m1"), DONE)
+    assert (outcome.status, outcome.reason) == (SessionStatus.OK, None)
+
+
+@pytest.mark.parametrize("parent", [None, "t1"])
+def test_a_failure_that_it_went_on_after_does_not_name_the_end(tmp_path: Path, parent: str | None) -> None:
+    api = {"model": "<synthetic>", "content": [{"type": "text", "text": "API Error: Rate limit reached"}]}
+    earlier = {"type": "assistant", "parent_tool_use_id": parent, "error": "rate_limit", "message": api}
+    words = "API Error: 400 messages: text content blocks must be non-empty"
+    reader = read(tmp_path, INIT, earlier, said("m2"), DONE | {"is_error": True, "result": words})
+    assert reader.verdict(AgentExit(code=1)).reason == f"agent_error: {words}"
+    last = read(tmp_path, INIT, said("m2"), earlier, DONE | {"is_error": True, "result": "API Error"})
+    of_a_subagent = parent is not None
+    assert (
+        last.verdict(AgentExit(code=1)).reason
+        == f"{'agent_error' if of_a_subagent else 'overloaded'}: API Error"
+    )
 
 
 def test_who_gives_up_without_a_word_gave_up_what_it_asked_for_last(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from time import time
 from typing import TYPE_CHECKING, Any
 
-from pitboss.agents.judgement import AgentExit
+from pitboss.agents.judgement import AgentExit, failed
 from pitboss.agents.output.lines import JsonLines, shortened
 from pitboss.core.agent import AgentEvent, EventKind
-from pitboss.core.session import SessionStatus
+from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ MOST_RETRIES = 10
 """How many retries in a row count as progress: some CLIs retry forever."""
 
 LONGEST_PAUSE_S = 900.0
-"""The longest pause that a CLI may announce."""
+"""The longest pause that a CLI may sit out itself; one that announces a longer one has met a limit of hours."""
 
 
 class Reader(ABC):
@@ -59,6 +60,7 @@ class Reader(ABC):
         self._texts: dict[int, None] = {}
         self._used = Usage()
         self._retries_in_a_row = 0
+        self._long_pause: AgentVerdict | None = None
 
     @property
     def tool_running(self) -> bool:
@@ -103,9 +105,9 @@ class Reader(ABC):
     def hopeless(self) -> AgentVerdict | None:
         """The verdict on an agent that keeps asking for what it will not get for hours; None while there is hope.
 
-        Such an agent is stopped. Asked several times a second.
+        Such an agent is stopped, and waited for without it. Asked several times a second.
         """
-        return None
+        return None if self.tool_running else self._long_pause
 
     @abstractmethod
     def verdict(self, ended: AgentExit) -> AgentVerdict:
@@ -174,6 +176,8 @@ class Reader(ABC):
             self._new_text(text)
         self._retries_in_a_row, self.retrying = nth, text
         self.announced_pause_s = min(pause_s, LONGEST_PAUSE_S)
+        if pause_s > LONGEST_PAUSE_S:
+            self._long_pause = failed(Reason.RATE_LIMITED, text, resets_at=time() + pause_s)
         return AgentEvent(kind=EventKind.RETRY, text=text)
 
     def used(self) -> AgentEvent:
@@ -188,6 +192,7 @@ class Reader(ABC):
         """Something new came: no announced pause is pending any longer."""
         self.progress += 1
         self.announced_pause_s, self.retrying, self._retries_in_a_row = 0.0, None, 0
+        self._long_pause = None
 
     def _new_text(self, text: str) -> None:
         key = hash(text)

@@ -48,9 +48,6 @@ API_ERROR = "API Error: "
 OVER = ("completed", "failed", "stopped", "killed")
 """Statuses of a task that has ended."""
 
-LONGEST_PAUSE_S = 3600.0
-"""The longest pause before a retry, whatever the CLI announces."""
-
 
 class ClaudeReader(JsonReader):
     """Reads one `claude -p` from first byte to last, in chunks cut anywhere."""
@@ -167,7 +164,7 @@ class ClaudeReader(JsonReader):
         self._retry = line
         self._retried_429 |= count(line, "error_status") == TOO_MANY_REQUESTS
         attempt = f"attempt {count(line, 'attempt')} of {count(line, 'max_retries')}"
-        pause_s = min((amount(line, "retry_delay_ms") or 0.0) / 1000, LONGEST_PAUSE_S)
+        pause_s = (amount(line, "retry_delay_ms") or 0.0) / 1000
         return self.retried(f"{word(line, 'error') or 'error'}, {attempt}", pause_s=pause_s)
 
     def _task(self, line: dict[str, Any]) -> None:
@@ -200,24 +197,25 @@ class ClaudeReader(JsonReader):
     def _assistant(self, line: dict[str, Any]) -> Iterator[AgentEvent]:
         message, parent = table(line, "message"), word(line, "parent_tool_use_id")
         own = word(message, "model") == SYNTHETIC
-        if word(line, "error") is not None:
-            self._api_failure = line
+        if not own:
+            self._goes_on(parent)
         if parent is None:
+            if word(line, "error") is not None:
+                self._api_failure = line
             self._own_words = line if own else {}
             self._models_words = "" if own or word(line, "error") else _text(line)
             self._next_turn(word(message, "id"), objects(message, "content"))
-        if not own:
-            self._goes_on(parent)
         for block in objects(message, "content"):
             yield from self._block(block)
         if self._bill.messages.saw(message, parent):
             yield self.used()
 
     def _goes_on(self, parent: str | None) -> None:
-        """The model answers: nothing is being retried, and after a result this is a new turn."""
+        """The model answers: nothing is being retried, what failed is over, and after a result this is a new turn."""
         self._retry = {}
         if parent is None:
             self.finished = False
+            self._api_failure = {}
 
     def _next_turn(self, identity: str | None, blocks: list[dict[str, Any]]) -> None:
         """The model speaks again only once its tools have ended, even one whose result the CLI never reported."""

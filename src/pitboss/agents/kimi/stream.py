@@ -70,7 +70,7 @@ class KimiReader(JsonReader):
         """Judge by requests refused in a row for a limit or a bill."""
         last = self._refused[-ENOUGH:]
         if len(last) < ENOUGH or last[-1][0] not in UNMENDED or len({reason for reason, _ in last}) > 1:
-            return None
+            return super().hopeless()
         return failed(*last[-1])
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
