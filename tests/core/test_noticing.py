@@ -8,7 +8,15 @@ import pytest
 
 from pitboss.core.condition import Condition
 from pitboss.core.config import Topic
-from pitboss.core.events import Phase, PhaseChanged, RunEvent, SessionEnded, SessionStarted, Warned
+from pitboss.core.events import (
+    Phase,
+    PhaseChanged,
+    RunEvent,
+    SessionEnded,
+    SessionStarted,
+    Warned,
+    WorkersAwaited,
+)
 from pitboss.core.measures import stamp
 from pitboss.core.needs import Need, NeedKind
 from pitboss.core.notice import News
@@ -58,6 +66,17 @@ def test_a_long_wait_is_news_once_nothing_else_goes_on() -> None:
 @pytest.mark.parametrize("event", [waits(1, until=NOW + timedelta(seconds=20)), waits(1, t=None)])
 def test_a_short_wait_is_no_news(event: PhaseChanged) -> None:
     assert told(SessionStarted(t=NOW, seq=1, prompt="a"), event) == []
+
+
+def test_a_long_wait_for_a_worker_is_news_once_each_time() -> None:
+    short, long = WorkersAwaited(why="none is connected"), WorkersAwaited(why="none is connected", long=True)
+    unfit = WorkersAwaited(why="the one that is connected is unfit", long=True)
+    news = News(
+        topic=Topic.WAITING, text="waiting for a worker: none is connected", command="pitboss workers"
+    )
+    assert told(short, WorkersAwaited()) == []
+    assert told(short, long, Warned(text="no price for x"), unfit) == [news]
+    assert told(long, WorkersAwaited(), short, long) == [news, news]
 
 
 def test_a_dead_end_is_news_before_the_run_is_over() -> None:

@@ -70,8 +70,8 @@ def test_a_run_that_starts_shows_its_caps_its_use_so_far_and_what_comes_next() -
 
 
 def test_a_run_awaits_workers_until_one_is_ready_or_it_is_over_or_begins_again() -> None:
-    awaited = folded(STARTED, WorkersAwaited(why="none is connected"))
-    assert awaited.awaits == "none is connected"
+    awaited = folded(STARTED, WorkersAwaited(why="none is connected", long=True))
+    assert (awaited.awaits, awaited.awaits_long) == ("none is connected", True)
     ready = WorkersAwaited()
     ended = RunEnded(
         run_id="rid",
@@ -81,9 +81,10 @@ def test_a_run_awaits_workers_until_one_is_ready_or_it_is_over_or_begins_again()
         message="",
         exit_code=0,
     )
-    assert [fold(awaited, event).awaits for event in (ready, STARTED, ended, BEGUN)] == [
-        *[""] * 3,
-        "none is connected",
+    after = [fold(awaited, event) for event in (ready, STARTED, ended, BEGUN)]
+    assert [(view.awaits, view.awaits_long) for view in after] == [
+        *[("", False)] * 3,
+        ("none is connected", True),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pitboss.core.events import AgentStep, RunEvent, WorkersAwaited
-from pitboss.workers.awaiting import NOBODY_S, PAUSE_S, Awaiting, awaited_words
+from pitboss.workers.awaiting import LONG_S, NOBODY_S, PAUSE_S, Awaiting, awaited_words
 from pitboss.workers.messages import VERSION
 from pitboss.workers.roster import WorkerFacts, WorkerInfo
 
@@ -22,12 +22,14 @@ class Loop:
     def __init__(self) -> None:
         self.now = 100.0
         self.said: list[str] = []
+        self.long: list[bool] = []
         self.warned: list[str] = []
         self._awaiting = Awaiting(self._hear, self.warned.append, lambda: self.now)
 
     def _hear(self, event: RunEvent | AgentStep) -> None:
         assert isinstance(event, WorkersAwaited)
         self.said.append(event.why)
+        self.long.append(event.long)
 
     def look(self, *workers: WorkerInfo, is_idle: bool = True, after_s: float = 0.0) -> None:
         self.now += after_s
@@ -59,6 +61,16 @@ def test_a_run_says_what_it_waits_for_whenever_that_changes_and_when_it_is_over(
         "those that are fit gave a session up, and get none for a minute",
         "",
     ]
+
+
+def test_a_wait_of_a_minute_is_told_as_a_long_one_until_it_is_over(loop: Loop) -> None:
+    loop.look()
+    for after_s in (PAUSE_S, LONG_S / 2, LONG_S / 2, LONG_S):
+        loop.look(after_s=after_s)
+    loop.look(FIT, is_idle=False)
+    loop.look()
+    loop.look(after_s=PAUSE_S)
+    assert loop.long == [False, True, False, False]
 
 
 def test_a_long_wait_is_worth_one_warning_with_all_reasons(loop: Loop) -> None:

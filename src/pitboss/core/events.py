@@ -173,9 +173,10 @@ class Warned(Event, frozen=True, kw_only=True, tag="warned"):
 
 
 class WorkersAwaited(Event, frozen=True, kw_only=True, tag="workers_awaited"):
-    """No worker can take a session, and `why`; empty once one can (SPEC 14)."""
+    """No worker can take a session, and `why`; empty once one can. `long`: that has lasted a minute (SPEC 14)."""
 
     why: str = ""
+    long: bool = False
 
 
 class Paused(Event, frozen=True, kw_only=True, tag="paused"):

@@ -41,6 +41,8 @@ def noticed(before: View, after: View, event: RunEvent, clock: ClockFace) -> tup
         found.append(News(topic=Topic.DEAD_END, text=what, command="pitboss doctor"))
     if _waits_long(after, event) and not _all_wait(before):
         found.append(News(topic=Topic.WAITING, text=live_words(after, clock).text, command=status))
+    if after.awaits_long and not before.awaits_long:
+        found.append(News(topic=Topic.WAITING, text=live_words(after, clock).text, command="pitboss workers"))
     return tuple(found)
 
 

@@ -92,8 +92,8 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     """One run as a screen shows it; `used` sums up its records, `recent` are the last of them, latest first.
 
     `in_flight` is in the order of seq. `diffs` says how much each recent session changed, if known. `awaits` says why
-    no worker can take a session, and is empty if one can. While it is `paused`, a run that is RUNNING starts no new
-    session.
+    no worker can take a session, and is empty if one can; `awaits_long` that this has lasted a minute. While it is
+    `paused`, a run that is RUNNING starts no new session.
     """
 
     run_id: str = ""
@@ -120,6 +120,7 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     diffs: dict[int, DiffStat] = {}
     warnings: tuple[str, ...] = ()
     awaits: str = ""
+    awaits_long: bool = False
     ended: RunEnded | None = None
 
     def flight(self, seq: int) -> Flight | None:
@@ -167,7 +168,7 @@ def fold(view: View, event: RunEvent) -> View:  # noqa: C901, PLR0911, PLR0912 -
         case Warned(text=text):
             return msgspec.structs.replace(view, warnings=(*view.warnings, text)[-MOST_WARNINGS:])
         case WorkersAwaited(why=why):
-            return msgspec.structs.replace(view, awaits=why)
+            return msgspec.structs.replace(view, awaits=why, awaits_long=event.long)
         case Draining():
             return msgspec.structs.replace(view, activity=Activity.DRAINING, next_pick=None)
         case Aborting():
@@ -207,6 +208,7 @@ def _started(view: View, event: RunStarted) -> View:
         next_pick=event.next_pick,
         in_flight=(),
         awaits="",
+        awaits_long=False,
         ended=None,
     )
 
@@ -226,6 +228,7 @@ def _run_ended(view: View, event: RunEnded) -> View:
         in_flight=(),
         next_pick=None,
         awaits="",
+        awaits_long=False,
         ended=event,
     )
 

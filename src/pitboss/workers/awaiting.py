@@ -20,6 +20,9 @@ PAUSE_S = 2.0
 NOBODY_S = 15.0
 """Seconds after which a warning is due."""
 
+LONG_S = 60.0
+"""Seconds after which people who are away want to know."""
+
 
 class Awaiting:
     """Watches the workers for one run; only the loop's thread calls it. `warn` is called once for a long wait."""
@@ -32,19 +35,20 @@ class Awaiting:
         self._now = now
         self._alone_since: float | None = None
         self._idle_since: float | None = None
-        self._said = ""
+        self._said = WorkersAwaited()
 
     def look(self, workers: Sequence[WorkerInfo], address: str, *, is_idle: bool) -> None:
         """These workers are connected; `is_idle`: none of them has a session, and none can take one."""
         self._look_for_any(workers, address)
         if not is_idle:
             self._idle_since = None
-            self._say("")
+            self._say(WorkersAwaited())
             return
         if self._idle_since is None:
             self._idle_since = self._now()
-        if self._now() - self._idle_since >= PAUSE_S:
-            self._say(awaited_words(workers))
+        idle_s = self._now() - self._idle_since
+        if idle_s >= PAUSE_S:
+            self._say(WorkersAwaited(why=awaited_words(workers), long=idle_s >= LONG_S))
 
     def _look_for_any(self, workers: Sequence[WorkerInfo], address: str) -> None:
         if any(worker.slots for worker in workers):
@@ -55,10 +59,10 @@ class Awaiting:
             self._alone_since = float("inf")
             self._warn(f"the run waits for a worker: {why_nobody(workers, address)}")
 
-    def _say(self, why: str) -> None:
-        if why != self._said:
-            self._said = why
-            self._emit(WorkersAwaited(why=why))
+    def _say(self, awaited: WorkersAwaited) -> None:
+        if awaited != self._said:
+            self._said = awaited
+            self._emit(awaited)
 
 
 def awaited_words(workers: Sequence[WorkerInfo]) -> str:
