@@ -66,6 +66,8 @@ NOT_OF_A_RUN = {
     ("store/tls_files.py", "folder.mkdir"),  # where the user wants them
     ("process/holding.py", "Path(_SWITCHES, name).read_text"),  # the kernel's
     ("store/catalogue.py", "entry.is_dir"),  # of a folder that is open
+    ("store/modes.py", "entry.is_dir"),  # the same
+    ("store/modes.py", "os.chmod"),  # of a descriptor
     ("process/fencing.py", "os.open"),  # what is mounted where: no content is read
     ("hosts/fencing.py", "Path(folder).mkdir"),  # an agent's own folder, in the user's home
     ("hosts/fencing.py", "os.open"),  # the same

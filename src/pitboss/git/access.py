@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.git.coarse_clock import TICK_NS
 from pitboss.git.errors import GitError
+from pitboss.store.modes import permit, permit_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -49,13 +50,8 @@ def with_access(
 
 
 def make_readable(folder: Path) -> None:
-    """Restore the owner's permissions on everything in a folder; symbolic links are not followed."""
-    if folder.is_symlink():
-        return
-    _permit(folder)
-    for place, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            _permit(folder / place / name)
+    """Restore the owner's permissions on everything in a folder; symbolic links are not followed. Raises OSError."""
+    permit_all(folder, _needed)
 
 
 def open_folders(repo: Repo, folders: Iterable[str], since: datetime) -> bool:
@@ -76,7 +72,7 @@ def _make_accessible(repo: Repo) -> None:
     """Restore the owner's permissions on changed and untracked files."""
     listed = repo.git("ls-files", "-z", "--others", "--modified", "--exclude-standard", "--directory")
     for place in _in_tree(repo, listed):
-        _permit(place.parent)
+        permit(place.parent, _needed)
         make_readable(place)
 
 
@@ -96,10 +92,5 @@ def _in_tree(repo: Repo, listed: bytes) -> Iterator[Path]:
             yield place
 
 
-def _permit(place: Path) -> None:
-    if place.is_symlink() or not place.exists():
-        return
-    mode = stat.S_IMODE(place.stat().st_mode)
-    wanted = mode | (stat.S_IRWXU if place.is_dir() else stat.S_IRUSR)
-    if wanted != mode:
-        place.chmod(wanted)
+def _needed(mode: int, _path: str) -> int:
+    return stat.S_IRWXU if stat.S_ISDIR(mode) else stat.S_IRUSR

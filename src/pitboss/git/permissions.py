@@ -7,13 +7,15 @@ import stat
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from pitboss.store.modes import permit_all
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _FOLDER = 0o700
 _FILE = 0o600
 _FILE_THAT_STAYS = 0o400
-_STAY = ("objects", "hooks")
+_STAY = frozenset(("objects", "hooks"))
 """In these folders git only ever reads files, or puts others in their place."""
 
 
@@ -49,16 +51,20 @@ def _is_closed(place: str) -> bool:
         mode = os.lstat(place).st_mode
     except OSError:
         return False
-    needed = _FOLDER if stat.S_ISDIR(mode) else _FILE if stat.S_ISREG(mode) else 0
-    return mode & needed != needed
+    return bool(_needed(mode, _FILE) & ~mode)
 
 
-def _open(place: str, needed: int = _FILE) -> None:
-    mode = stat.S_IMODE(found := os.lstat(place).st_mode)
-    if stat.S_ISREG(found) and mode & needed != needed:
-        os.chmod(place, mode | needed)  # noqa: PTH101 - many files
-    if stat.S_ISDIR(found):
-        os.chmod(place, mode | _FOLDER)  # noqa: PTH101
-        with os.scandir(place) as entries:
-            for entry in entries:
-                _open(entry.path, _FILE_THAT_STAYS if entry.name in _STAY else needed)
+def _open(place: str) -> None:
+    """Let the owner use a file, or a folder with all that is in it. Raises OSError."""
+    above = len(os.path.dirname(place))  # noqa: PTH120 - many paths
+
+    def needed(mode: int, path: str) -> int:
+        stays = not _STAY.isdisjoint(path[above:].split("/"))
+        return _needed(mode, _FILE_THAT_STAYS if stays else _FILE)
+
+    permit_all(place, needed)
+
+
+def _needed(mode: int, file: int) -> int:
+    """What the owner has to have of something with this mode: of a file, `file`."""
+    return _FOLDER if stat.S_ISDIR(mode) else file if stat.S_ISREG(mode) else 0

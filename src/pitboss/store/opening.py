@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from pitboss.store import anchors
+from pitboss.store.modes import permit
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -30,7 +31,6 @@ PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-_UNSEEN = getattr(os, "O_PATH", os.O_RDONLY)
 _BLOCKED = (errno.ELOOP, errno.ENOTDIR, errno.EMLINK, errno.ENXIO, errno.EISDIR, errno.ENODEV, errno.EINVAL)
 _TRIES = 8
 _MOST_NOTICES = 100
@@ -366,12 +366,5 @@ def _is_file(at: FolderEntry, *, or_missing: bool = False) -> bool:
 def _mended(at: FolderEntry, mode: int = PRIVATE) -> bool:
     """Restore the mode of something of ours if an agent changed it; returns whether it did. Follows no link."""
     with suppress(OSError):
-        descriptor = os.open(at.name, _UNSEEN | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at.folder)
-        try:
-            found = os.fstat(descriptor).st_mode
-            if at.ours and not stat.S_ISLNK(found) and found & mode != mode:
-                os.chmod(f"/proc/self/fd/{descriptor}", stat.S_IMODE(found) | mode)
-                return True
-        finally:
-            os.close(descriptor)
+        return at.ours and permit(at.name, lambda _mode, _name: mode, dir_fd=at.folder)
     return False
