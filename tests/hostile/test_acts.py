@@ -21,5 +21,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("act", "mode"), CASES)
-def test_harms_nobody_loses_nothing_and_ends_no_run(act: Act, mode: str, tmp_path: Path) -> None:
-    assert complaints(Trial(tmp_path, act, mode)) == []
+def test_harms_nobody_loses_nothing_and_ends_no_run(
+    act: Act, mode: str, ground: Path, tmp_path: Path
+) -> None:
+    assert complaints(Trial(ground, tmp_path, act, mode)) == []

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_a_change_beside_the_repository_is_seen(mode: str, tmp_path: Path) -> None:
-    (seen,) = complaints(Trial(tmp_path, Act('echo theirs >"$BESIDE/precious"'), mode))
+def test_a_change_beside_the_repository_is_seen(mode: str, ground: Path, tmp_path: Path) -> None:
+    (seen,) = complaints(Trial(ground, tmp_path, Act('echo theirs >"$BESIDE/precious"'), mode))
     assert seen.startswith("beside was changed")
 
 
@@ -29,13 +29,13 @@ def test_a_change_beside_the_repository_is_seen(mode: str, tmp_path: Path) -> No
         ("echo settings >~/.profile", "home"),
     ],
 )
-def test_a_change_of_what_is_the_users_is_seen(script: str, fact: str, tmp_path: Path) -> None:
-    (seen,) = complaints(Trial(tmp_path, Act(script), IN_PLACE))
+def test_a_change_of_what_is_the_users_is_seen(script: str, fact: str, ground: Path, tmp_path: Path) -> None:
+    (seen,) = complaints(Trial(ground, tmp_path, Act(script), IN_PLACE))
     assert seen.startswith(f"{fact} was changed")
 
 
-def test_lost_work_a_wrong_ending_and_missing_words_are_seen(tmp_path: Path) -> None:
+def test_lost_work_a_wrong_ending_and_missing_words_are_seen(ground: Path, tmp_path: Path) -> None:
     act = Act("rm act.txt", keeps=("never written",), ends=("error",), told="never said", codes=(3,))
-    lost, other, *rest = complaints(Trial(tmp_path, act, IN_PLACE))
+    lost, other, *rest = complaints(Trial(ground, tmp_path, act, IN_PLACE))
     assert (lost, other) == ("lost: 'the work of the act\\n'", "lost: 'never written'")
     assert [complaint.split()[0] for complaint in rest] == ["exit", "never", "ended"]

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from functools import cache
-from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 from tests.hostile.act import IN_PLACE, PARALLEL, WORKTREE
@@ -16,14 +13,16 @@ from tests.support.runs import Run, configure, the_run
 from tests.support.side_by_side import meeting
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.hostile.act import Act
 
 
 class Trial:
-    """The scene of an act, which it plays when it is made."""
+    """The scene of an act, on a copy of the `ground` of all acts; the act is played when the trial is made."""
 
-    def __init__(self, folder: Path, act: Act, mode: str) -> None:
-        shutil.copytree(_template(), folder, dirs_exist_ok=True, symlinks=True)
+    def __init__(self, ground: Path, folder: Path, act: Act, mode: str) -> None:
+        shutil.copytree(ground, folder, dirs_exist_ok=True, symlinks=True)
         self.act = act
         self.mode = mode
         self.folder = folder
@@ -75,10 +74,8 @@ class Trial:
         return value.format(repo=self.project.root, beside=self.beside, scratch=self.scratch)
 
 
-@cache
-def _template() -> Path:
-    """What every act begins with: a repository, a folder beside it, and a folder to scribble in."""
-    folder = Path(mkdtemp(prefix="hostile-"))
+def lay_ground(folder: Path) -> None:
+    """Make what every act begins with: a repository, a folder beside it, and a folder to scribble in."""
     project = Project.create(folder / "repo")
     project.write("src/code.txt", "code\n")
     project.commit("Code")
@@ -96,4 +93,3 @@ def _template() -> Path:
     beside.mkdir()
     (beside / "precious").write_text("the user's\n")
     project.git("clone", "-q", str(project.root), str(beside / "other"))
-    return folder

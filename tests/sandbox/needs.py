@@ -37,7 +37,9 @@ NEEDS = {
         "take a commit back",
         f"echo x >back.txt && git add back.txt && {_COMMIT} -m x && git reset -q --hard HEAD^",
     ),
-    "temporary": Need("use /tmp", "f=$(mktemp) && echo x >$f && [ -w /tmp ] && [ -w ${TMPDIR:-/tmp} ]"),
+    "temporary": Need(
+        "use /tmp", "f=$(mktemp) && echo x >$f && rm $f && [ -w /tmp ] && [ -w ${TMPDIR:-/tmp} ]"
+    ),
     "cache": Need("use caches", "mkdir -p $HOME/.cache/tool && echo x >$HOME/.cache/tool/file"),
     "writable": Need(
         "write where `writable` allows it", "echo x >$MEET/allowed", seen="[ -e $MEET/allowed ]"

@@ -47,6 +47,7 @@ ATTACKS = {
         "[ -e /tmp/$MARK-for-later ] && echo HARM",
         session=Session.NEXT,
         plant="echo x >/tmp/$MARK-for-later",
+        undo="rm /tmp/$MARK-for-later",
         why="each session has a /tmp of its own",
     ),
 }
