@@ -68,6 +68,7 @@ NOT_OF_A_RUN = {
     ("store/catalogue.py", "entry.is_dir"),  # of a folder that is open
     ("store/modes.py", "entry.is_dir"),  # the same
     ("store/modes.py", "os.chmod"),  # of a descriptor
+    ("store/stamps.py", "os.stat"),  # the user's and git's
     ("process/fencing.py", "os.open"),  # what is mounted where: no content is read
     ("hosts/fencing.py", "Path(folder).mkdir"),  # an agent's own folder, in the user's home
     ("hosts/fencing.py", "os.open"),  # the same

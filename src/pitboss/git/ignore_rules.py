@@ -11,6 +11,7 @@ import msgspec
 from pitboss.git.environment import pinned
 from pitboss.git.objects import contents_of
 from pitboss.git.small_files import read_file
+from pitboss.store.stamps import users_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +90,7 @@ class ExcludeFiles:
             self._own(repo),
             *self._included,
         )
-        return (repo.common_dir, *map(_identity, places))
+        return (repo.common_dir, *map(users_stamp, places))
 
     def _own(self, repo: Repo) -> str:
         """The user's own file of rules; each tree may have one, since git looks for a relative path in the tree."""
@@ -187,14 +188,6 @@ def _xdg() -> str:
 
 def _default() -> str:
     return os.path.join(_xdg(), "ignore")  # noqa: PTH118
-
-
-def _identity(path: Path | str) -> tuple[int, ...] | None:
-    try:
-        stat = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return None
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def _bytes(path: Path | str) -> bytes:

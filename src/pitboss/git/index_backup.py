@@ -10,6 +10,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
 from pitboss.git.small_files import read_file
 from pitboss.git.sparse import is_sparse
+from pitboss.store.stamps import stamp_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -40,7 +41,7 @@ class IndexBackup:
         """
         self.drop()
         try:
-            self._seen = _identity(self._index)
+            self._seen = stamp_in(os.lstat(self._index))
             _copy(self._index, self._copy)
         except OSError:
             self.drop()
@@ -58,7 +59,7 @@ class IndexBackup:
     def was_written(self) -> bool:
         """Whether somebody may have written the index since it was saved."""
         try:
-            return _identity(self._index) != self._seen
+            return stamp_in(os.lstat(self._index)) != self._seen
         except OSError:
             return True
 
@@ -68,7 +69,7 @@ class IndexBackup:
         Git itself checks only the beginning, and takes a truncated index for deletions.
         """
         try:
-            unchanged = _identity(self._index) == self._seen
+            unchanged = stamp_in(os.lstat(self._index)) == self._seen
             # Git would write where a link points.
             return unchanged or (not self._index.is_symlink() and _is_whole(self._index, commit))
         except OSError:
@@ -144,12 +145,6 @@ def _copy(index: Path, copy: Path) -> None:
             unwritten = unwritten[file.write(unwritten) :]
         os.fchmod(descriptor, stat.S_IMODE(found.st_mode))
         os.utime(descriptor, ns=(found.st_atime_ns, found.st_mtime_ns))
-
-
-def _identity(path: Path) -> tuple[int, ...]:
-    """Values that differ once a program has written the file."""
-    found = os.lstat(path)
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _is_free(root: bytes, path: bytes) -> bool:

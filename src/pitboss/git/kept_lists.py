@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.patterns import lazy_pattern
 from pitboss.git.small_files import read_file
+from pitboss.store.stamps import stamp_in
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +80,7 @@ class KeptList:
             found = os.lstat(self._path)
         except OSError:
             return ()
-        return (found.st_mode, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
+        return (found.st_mode, *stamp_in(found))
 
     def _read(self) -> bytes | None:
         """What it holds, nothing if it is not there; None if git could not read it."""

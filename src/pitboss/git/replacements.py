@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pitboss.git.small_files import read_file
+from pitboss.store.stamps import stamp_in
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
@@ -38,12 +39,11 @@ class Replacements:
 
     def _are_packed(self) -> bool:
         try:
-            found = self._packed.stat()
+            stamp = stamp_in(self._packed.stat())
         except FileNotFoundError:
             return False
-        facts = (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-        if self._read is None or self._read[0] != facts:
-            self._read = facts, _IN_LINE in read_file(self._packed)[0]
+        if self._read is None or self._read[0] != stamp:
+            self._read = stamp, _IN_LINE in read_file(self._packed)[0]
         return self._read[1]
 
 

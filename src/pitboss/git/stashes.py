@@ -10,6 +10,7 @@ from pitboss.core.patterns import lazy_pattern
 from pitboss.git.coarse_clock import TICK_NS, earliest_ns
 from pitboss.git.objects import commits_among
 from pitboss.git.stash_origin import StashOrigin
+from pitboss.store.stamps import users_stamp
 
 if TYPE_CHECKING:
     import re
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from pitboss.git.repo import Repo
+    from pitboss.store.stamps import Stamp
 
 _STASH = lazy_pattern(r"(?:WIP on|On) ([^:]+): ")
 _ID = lazy_pattern(r"[0-9a-f]{38}(?:[0-9a-f]{24})?")
@@ -34,7 +36,7 @@ class Stashes:
         self._origin = StashOrigin(repo, branch, private=private)
         logs = repo.common_dir / "logs" / "refs"
         self._watched = (logs, logs / "stash")
-        self._seen: list[tuple[int, ...]] | None = None
+        self._seen: list[Stamp | None] | None = None
         self._since_ns = 0
 
     def mark(self) -> None:
@@ -67,13 +69,5 @@ class Stashes:
                     if _ID.fullmatch(file.name) and file.stat().st_mtime_ns >= since_ns:
                         yield folder.name + file.name
 
-    def _look(self) -> list[tuple[int, ...]]:
-        return [_identity(path) for path in self._watched]
-
-
-def _identity(path: os.PathLike[str]) -> tuple[int, ...]:
-    try:
-        facts = os.stat(path)  # noqa: PTH116 - on a fast path
-    except OSError:
-        return ()
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+    def _look(self) -> list[Stamp | None]:
+        return [users_stamp(path) for path in self._watched]

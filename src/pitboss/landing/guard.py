@@ -26,6 +26,7 @@ from pitboss.landing.shared_refs import SharedRefs, changed_at
 from pitboss.store.backup import kept_in_git
 from pitboss.store.files import make_directory, read_regular, write_atomic
 from pitboss.store.opening import PRIVATE, entry_at, open_users
+from pitboss.store.stamps import stamp_in
 from pitboss.typed import from_json
 
 if TYPE_CHECKING:
@@ -254,7 +255,7 @@ class Guard:
         for name in self._names():
             with suppress(OSError):
                 seen = os.lstat(self._path(name))
-                looked[name] = (seen.st_mode, seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+                looked[name] = (seen.st_mode, *stamp_in(seen))
         return looked
 
     def _changed_at(self, name: str) -> float:

@@ -19,6 +19,7 @@ from pitboss.landing.refs import RESCUE_REFS
 from pitboss.landing.rescue_refs import Rescued, list_rescued, put_back, why_kept
 from pitboss.landing.shared_refs import changed_at
 from pitboss.store.files import append_durable, make_directory, read_regular, write_atomic
+from pitboss.store.stamps import users_stamp
 from pitboss.typed import from_json
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.git.repo import Repo
+    from pitboss.store.stamps import Stamp
 
-    Look = tuple[dict[str, str], tuple[int, ...] | None]
+    Look = tuple[dict[str, str], Stamp | None]
     """What the files of refs hold, and which `packed-refs` there is."""
 
 _DROPPED = "pitboss/dropped-rescues"
@@ -109,11 +111,7 @@ class KeptRescues:
         loose: dict[str, str] = {}
         with suppress(OSError), os.scandir(self._folder) as entries:
             loose = {entry.name: text_of(self._folder / entry.name) for entry in entries}
-        try:
-            packed = self._packed.stat()
-        except OSError:
-            return loose, None
-        return loose, (packed.st_ino, packed.st_size, packed.st_mtime_ns)
+        return loose, users_stamp(self._packed)
 
     def _is_dropped(self, rescued: Rescued) -> bool:
         return _line(rescued) in text_of(self._repo.common_dir / _DROPPED).splitlines()

@@ -25,14 +25,14 @@ from pitboss.store.opening import (
     status,
 )
 from pitboss.store.paths import LOG_FILENAME, STATE_FILENAME, RunPaths, runs_dir
+from pitboss.store.stamps import stamp_in
 from pitboss.store.state_codec import decode_last_updated, decode_state
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-
-_Stamp = tuple[int, int, int, int]
+    from pitboss.store.stamps import Stamp
 
 
 class RunListing(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,14 +57,14 @@ class KnownRuns:
     """What was read of each state.json, so that `list_runs` reads only those that have changed since."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[_Stamp, RunListing]] = {}
+        self._known: dict[str, tuple[Stamp, RunListing]] = {}
 
-    def listing(self, run_id: str, stamp: _Stamp) -> RunListing | None:
+    def listing(self, run_id: str, stamp: Stamp) -> RunListing | None:
         """What was read of a run, if its file is still the same."""
         known = self._known.get(run_id)
         return known[1] if known is not None and known[0] == stamp else None
 
-    def keep(self, stamp: _Stamp, listing: RunListing) -> None:
+    def keep(self, stamp: Stamp, listing: RunListing) -> None:
         """Remember what was read of a run."""
         self._known[listing.run_id] = (stamp, listing)
 
@@ -227,7 +227,7 @@ def _run_folders(runs: Path) -> Iterator[tuple[int, str]]:
         os.close(folder)
 
 
-def _stamp(folder: int, name: str) -> _Stamp | None:
+def _stamp(folder: int, name: str) -> Stamp | None:
     """What changes when the state.json of a run does; None if there is none."""
     try:
         run = open_inner(folder, name)
@@ -237,7 +237,7 @@ def _stamp(folder: int, name: str) -> _Stamp | None:
             os.close(run)
     except OSError:
         return None
-    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+    return stamp_in(found)
 
 
 def _state_in(folder: int, name: str) -> bytes | OSError:

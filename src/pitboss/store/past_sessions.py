@@ -18,9 +18,10 @@ from pitboss.store.codec import UNREADABLE, Malformed
 from pitboss.store.files import read_regular, write_atomic
 from pitboss.store.git_dir import common_folder, working_trees
 from pitboss.store.log import iter_records
-from pitboss.store.opening import names_in, status
+from pitboss.store.opening import names_in
 from pitboss.store.past_copy import past_copies
 from pitboss.store.paths import LOG_FILENAME, PITBOSS_FOLDER, STATE_FILENAME, runs_dir
+from pitboss.store.stamps import Stamp, stamp_of
 from pitboss.store.state_codec import decode_state
 from pitboss.typed import from_json
 
@@ -30,17 +31,16 @@ if TYPE_CHECKING:
 
     from pitboss.core.run import RunState
 
-_VERSION = 1
+_VERSION = 2
 _LARGEST = 1024 * 1024 * 1024
 _LARGEST_STATE = 16 * 1024 * 1024
-_Stamp = tuple[int, int, int, int]
 _T = TypeVar("_T")
 
 
 class _Read(msgspec.Struct, frozen=True, array_like=True):
     """What a log held when it looked like `stamp`."""
 
-    stamp: _Stamp
+    stamp: Stamp
     sessions: tuple[PastSession, ...]
 
 
@@ -107,7 +107,7 @@ class AllSessions:
             write_atomic(self._file, msgspec.json.encode(new), make=True, spare=True)
 
     def _read(self, run_id: str, path: Path) -> _Read | None:
-        stamp = _stamp(path)
+        stamp = stamp_of(path)
         if stamp is None:
             return None
         before = self._before.logs.get(_key(path))
@@ -147,11 +147,6 @@ def _beside(common: Path) -> Path:
 def _key(path: Path) -> str:
     """A path as text, whatever bytes are in it."""
     return os.fsencode(path).decode("latin-1")
-
-
-def _stamp(path: Path) -> _Stamp | None:
-    found = status(path)
-    return None if found is None else (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def _kept(file: Path) -> _Kept:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.prompt import PromptSource, parse_prompt
 from pitboss.errors import InputError
+from pitboss.store.stamps import Stamp, users_stamp
 from pitboss.store.user_text import read_text
 
 if TYPE_CHECKING:
@@ -18,9 +19,7 @@ if TYPE_CHECKING:
 
 FRESH_S = 5.0
 """A file that changed so recently before the watch began may have changed after it was read: it is read once more."""
-
-_Look = tuple[int, int, int, int] | None
-"""What tells one content of a file from another; None if there is no file."""
+_NO_FILE = Stamp(-1, 0, 0, 0, 0)
 
 
 class PromptWatch:
@@ -37,13 +36,13 @@ class PromptWatch:
         if doc is None:
             return None
         file = Path(doc.source_path)
-        before = _look(file)
+        before = users_stamp(file)
         if before == self._looks[name]:
             return None
         from pitboss.core.prompt_edit import Rewritten
 
         edit = _read(file, doc)
-        if _look(file) != before:
+        if users_stamp(file) != before:
             return None  # somebody is writing it right now
         self._looks[name] = before
         if isinstance(edit, Rewritten):
@@ -62,16 +61,8 @@ def _read(file: Path, doc: PromptDoc) -> Edit:
         return Unreadable("; ".join(map(str, error.problems)))
 
 
-def _look(file: Path) -> _Look:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-
-
-def _settled(file: Path) -> _Look:
-    """How the file looks; something that no file looks like if it may have changed since it was read."""
-    look = _look(file)
-    fresh = look is None or max(look[2:]) > time.time_ns() - int(FRESH_S * 1e9)
-    return (-1, 0, 0, 0) if fresh else look
+def _settled(file: Path) -> Stamp | None:
+    """Its stamp; one that no file has if it may have changed since it was read."""
+    stamp = users_stamp(file)
+    latest_ns = time.time_ns() if stamp is None else max(stamp.modified_ns, stamp.changed_ns)
+    return _NO_FILE if latest_ns > time.time_ns() - int(FRESH_S * 1e9) else stamp

@@ -17,6 +17,7 @@ from pitboss.store.claims import claimed
 from pitboss.store.files import write_new
 from pitboss.store.opening import names_in, open_regular, remove, status
 from pitboss.store.paths import queue_dir
+from pitboss.store.stamps import stamp_of
 from pitboss.store.user_text import MAX_BYTES, decode_text
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.core.prompt import PromptDoc
+    from pitboss.store.stamps import Stamp
 
 SUFFIX = ".md"
 _TRIES = 100
@@ -50,21 +52,13 @@ class Queue(NamedTuple):
     problems: tuple[Problem, ...] = ()
 
 
-class _Signature(NamedTuple):
-    """What changes when a file does."""
-
-    inode: int
-    size: int
-    changed_ns: int
-
-
 class QueueReader:
     """Reads a queue, again and again if need be: a file is read again only when it has changed."""
 
     def __init__(self, repo: Path) -> None:
         self._repo = repo
         self._folder = queue_dir(repo)
-        self._seen: dict[str, tuple[_Signature, QueuedTask | Problem]] = {}
+        self._seen: dict[str, tuple[Stamp, QueuedTask | Problem]] = {}
 
     def read(self) -> Queue:
         """What the queue holds now; nothing is raised."""
@@ -77,14 +71,13 @@ class QueueReader:
             problems=tuple(task for task in read if isinstance(task, Problem)),
         )
 
-    def _look(self, name: str) -> tuple[_Signature, QueuedTask | Problem] | None:
+    def _look(self, name: str) -> tuple[Stamp, QueuedTask | Problem] | None:
         """The file and how it was read, if it is still there."""
-        found = status(self._folder / name)
-        if found is None:
+        stamp = stamp_of(self._folder / name)
+        if stamp is None:
             return None
-        signature = _Signature(found.st_ino, found.st_size, found.st_ctime_ns)
         seen = self._seen.get(name)
-        return seen if seen is not None and seen[0] == signature else (signature, self._read(name))
+        return seen if seen is not None and seen[0] == stamp else (stamp, self._read(name))
 
     def _read(self, name: str) -> QueuedTask | Problem:
         task_id, file = name.removesuffix(SUFFIX), os.fspath(self._folder / name)

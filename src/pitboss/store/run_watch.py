@@ -22,8 +22,8 @@ from pitboss.errors import PitbossError
 from pitboss.store.catalogue import find_run, live_holder, readable_log
 from pitboss.store.event_log import decode_event
 from pitboss.store.follow import EventFollower, LogFollower, Snapshot
-from pitboss.store.opening import status
 from pitboss.store.paths import RunPaths
+from pitboss.store.stamps import stamp_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pitboss.core.timeline import Track
     from pitboss.store.catalogue import RunListing
     from pitboss.store.lock import LockInfo
+    from pitboss.store.stamps import Stamp
 
 _IS_STEP = b'"kind":"step"'
 _KIND_WITHIN = 64
@@ -129,7 +130,7 @@ class _State:
     def __init__(self, repo: Path, paths: RunPaths) -> None:
         self._repo = repo
         self._paths = paths
-        self._stamp: tuple[int, ...] | None = None
+        self._stamp: Stamp | None = None
         self.listing: RunListing = find_run(repo, paths.run_id)
 
     def look(self) -> bool:
@@ -150,7 +151,7 @@ class _Records:
 
     def __init__(self) -> None:
         self._path: Path | None = None
-        self._stamp: tuple[int, ...] | None = None
+        self._stamp: Stamp | None = None
         self._clear()
 
     def _clear(self) -> None:
@@ -189,12 +190,6 @@ class _Records:
             self.used = spend(self.used, record)
             self.cost_known = self.cost_known and record.cost_known
         self.seqs = frozenset(seqs)
-
-
-def stamp_of(path: Path) -> tuple[int, ...] | None:
-    """What changes when a file does: device, inode, size, time of its last change; None if there is none."""
-    found = status(path)
-    return None if found is None else (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
 def latest_steps(lines: Iterable[bytes]) -> Iterator[bytes]:

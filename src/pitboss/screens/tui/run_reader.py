@@ -10,8 +10,9 @@ import msgspec
 from pitboss.core.needs import needs
 from pitboss.store.paths import RunPaths
 from pitboss.store.queue import Queue, QueueReader
-from pitboss.store.run_watch import RunWatch, stamp_of
+from pitboss.store.run_watch import RunWatch
 from pitboss.store.situation import situation
+from pitboss.store.stamps import stamp_of
 from pitboss.store.tail import last_bytes
 
 if TYPE_CHECKING:
