@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from pitboss.agents.output.json_values import table, word
+from pitboss.agents.output.json_values import object_in, table, word
 from pitboss.store.opening import open_users
 
 if TYPE_CHECKING:
@@ -21,8 +19,7 @@ def login_in(file: Path, key: str, tokens: Iterable[str]) -> str | None:
     """The file's name if its JSON object at `key` has one of the `tokens`; an unreadable login counts as none."""
     try:
         with open_users(file) as login:
-            content = msgspec.json.decode(login.read(LOGIN_SIZE), type=dict[str, Any])
-    except (OSError, msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            held = table(object_in(login.read(LOGIN_SIZE)), key)
+    except OSError:
         return None
-    held = table(content, key)
     return str(file) if any(word(held, token) for token in tokens) else None

@@ -14,10 +14,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from pitboss.agents.judgement import AgentVerdict, Spend, failed
-from pitboss.agents.output.json_values import amount, count, table, word
+from pitboss.agents.output.json_values import amount, count, object_in, table, word
 from pitboss.agents.output.lines import shortened
 from pitboss.agents.output.tool_line import tool_line
 from pitboss.agents.plain import by_exit_code
@@ -180,7 +178,7 @@ class CopilotReader(JsonReader):
 
 def _metrics(file: Path) -> dict[str | None, Usage]:
     """Each model's tokens in the usage file; nothing if the file is missing or unreadable."""
-    models = table(_decoded(read_regular(file, USAGE_FILE_LIMIT)), "modelMetrics")
+    models = table(object_in(read_regular(file, USAGE_FILE_LIMIT)), "modelMetrics")
     return {
         model: _usage(table(metrics, "usage"))
         for model, metrics in models.items()
@@ -208,12 +206,4 @@ def _refusal(call_failure: dict[str, Any]) -> str:
 
 def _quoted(call_failure: dict[str, Any]) -> dict[str, Any]:
     """The service's error object, which is quoted as text in the failure."""
-    return _decoded((word(call_failure, "errorMessage") or "").encode("utf-8", "replace"))
-
-
-def _decoded(text: bytes | None) -> dict[str, Any]:
-    """The JSON object in `text`, or an empty one."""
-    try:
-        return msgspec.json.decode((text or b"").decode("utf-8", "replace"), type=dict[str, Any])
-    except (msgspec.MsgspecError, RecursionError):
-        return {}
+    return object_in(word(call_failure, "errorMessage"))

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.agents.output.json_values import count, epoch, objects, table, word
+from pitboss.agents.output.json_values import count, epoch, object_in, objects, table, word
 from pitboss.agents.output.lines import last_line, shortened
 from pitboss.agents.services.failures import LONG_WAIT_S, service_failure, wait_s
 from pitboss.core.patterns import lazy_pattern
@@ -128,11 +128,7 @@ def _complained(ended: AgentExit) -> _Answer | None:
 
 def _unfolded(words: str) -> _Answer:
     """The service's answer, which may be inside another one or in a list; other words are left as they are."""
-    try:
-        answer = msgspec.json.decode(words.strip().removeprefix("[").removesuffix("]"), type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError, UnicodeError):
-        return _Answer(words=words, said=words)
-    error = table(answer, "error")
+    error = table(object_in(words.strip().removeprefix("[").removesuffix("]")), "error")
     message = word(error, "message") or words
     if message.lstrip().startswith("{") and message != words:
         return _unfolded(message)

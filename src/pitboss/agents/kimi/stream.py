@@ -13,10 +13,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from pitboss.agents.judgement import AgentVerdict, Spend, broke_off, failed
-from pitboss.agents.output.json_values import amount, count, objects, table, word
+from pitboss.agents.output.json_values import amount, count, object_in, objects, table, word
 from pitboss.agents.output.kimi_wire import KimiWire
 from pitboss.agents.output.tool_line import tool_line
 from pitboss.agents.plain import by_exit_code
@@ -101,7 +99,7 @@ class KimiReader(JsonReader):
             yield self.said(text)
         for call in objects(line, "tool_calls"):
             function = table(call, "function")
-            shown = tool_line(word(function, "name"), _arguments(word(function, "arguments")))
+            shown = tool_line(word(function, "name"), object_in(word(function, "arguments")))
             self._calls.add(word(call, "id") or "")
             yield self.tool_started(word(call, "id"), shown)
 
@@ -139,11 +137,3 @@ def _complaint(ended: AgentExit) -> AgentVerdict | None:
     if found is None:
         return None
     return failed(service_failure(codes=(found[1],), words=found[2], cli="kimi"), found[2])
-
-
-def _arguments(text: str | None) -> dict[str, Any]:
-    """The object in `text`; empty if it is something else."""
-    try:
-        return msgspec.json.decode(text or "{}", type=dict[str, Any])
-    except (msgspec.DecodeError, msgspec.ValidationError, RecursionError):
-        return {}

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from pitboss.agents.output.json_values import amount, count, table, word
+from pitboss.agents.output.json_values import amount, count, object_in, table, word
 from pitboss.agents.services.failures import LONG_WAIT_S, service_failure
 from pitboss.core.session import Reason
 
@@ -27,9 +27,9 @@ def failure(line: dict[str, Any]) -> OpencodeFailure:
     error = table(line, "error")
     data = table(error, "data")
     message = word(data, "message") or word(error, "name")
-    inner = _json(message)
+    inner = object_in(message)
     words = word(inner, "message") or word(table(inner, "error"), "message") or message
-    answer = table(_json(word(data, "responseBody")), "error") or table(inner, "error") or inner
+    answer = table(object_in(word(data, "responseBody")), "error") or table(inner, "error") or inner
     reason = _reason(error, answer, words or "")
     if reason is Reason.OVERLOADED and (_wait_s(data, answer) or 0.0) > LONG_WAIT_S:
         reason = Reason.RATE_LIMITED
@@ -93,11 +93,3 @@ def _seconds(data: dict[str, Any], name: str) -> float | None:
     """The number in a header of the answer."""
     text = word(table(data, "responseHeaders"), name) or ""
     return float(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
-
-
-def _json(text: str | None) -> dict[str, Any]:
-    """The object in `text`; empty if it is something else."""
-    try:
-        return msgspec.json.decode(text or "{}", type=dict[str, Any])
-    except (msgspec.DecodeError, RecursionError):
-        return {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from pitboss.agents.output.json_values import amount, count, table, word
+from pitboss.agents.output.json_values import amount, count, object_in, table, word
 from pitboss.agents.output.session_file import home_of
 from pitboss.core.usage import Usage
 
@@ -69,10 +69,7 @@ def _read(path: Path, session_id: str, since_ms: float) -> Iterator[SubagentAnsw
 
 
 def _answer(row: Any) -> SubagentAnswer | None:
-    try:
-        told = msgspec.json.decode(row[0], type=dict[str, Any])
-    except (msgspec.DecodeError, msgspec.ValidationError, TypeError, RecursionError):
-        return None
+    told = object_in(row[0] if isinstance(row[0], str | bytes) else None)
     used = tokens(table(told, "tokens"))
     if not used.has_tokens:
         return None

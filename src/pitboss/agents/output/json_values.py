@@ -6,8 +6,19 @@ import math
 from datetime import datetime
 from typing import Any
 
+import msgspec
+
 COUNT_LIMIT = 2**53
 """More tokens than this are garbage, not usage; JSON numbers are exact up to here."""
+
+
+def object_in(text: str | bytes | None) -> dict[str, Any]:
+    """The object that a whole text is as JSON, or an empty one."""
+    whole = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    try:
+        return msgspec.json.decode(whole or "", type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return {}
 
 
 def table(source: dict[str, Any], key: str) -> dict[str, Any]:
