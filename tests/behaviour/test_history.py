@@ -130,6 +130,10 @@ def test_the_default_branch_is_that_of_origin_here_or_there(project: Project) ->
     assert accepted(project) == 0
     git(project, "symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/trunk")
     assert accepted(project) == 1
+    git(project, "update-ref", "-d", "refs/remotes/origin/trunk")
+    assert accepted(project) == 0
+    git(project, "merge", "-q", "--ff-only", run.branch)
+    assert accepted(project) == 1
 
 
 def test_without_a_usual_name_it_is_the_branch_that_the_last_run_began_on(project: Project) -> None:

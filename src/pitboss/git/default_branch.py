@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,16 +17,19 @@ _LOCAL = "refs/heads/"
 def default_tips(repo: Repo, otherwise: Callable[[], str | None]) -> tuple[str, ...]:
     """The commits that the default branch is at, here and as last seen on `origin`; empty if there is no such branch.
 
-    It is the one of `origin/HEAD`, else `main`, else `master`, else the one that `otherwise` names.
+    It is the first of the `likely_names` that exists, else the one that `otherwise` names. Raises GitError.
     """
-    head = repo.git("symbolic-ref", "--quiet", f"{_REMOTE}HEAD", ok=(0, 1, 128)).decode().strip()
-    if head.startswith(_REMOTE):
-        return _tips(repo, [head.removeprefix(_REMOTE)])
-    return _tips(repo, ["main", "master"]) or _tips(repo, [name for name in [otherwise()] if name])
+    return _tips(repo, likely_names(repo)) or _tips(repo, [name for name in [otherwise()] if name])
+
+
+def likely_names(repo: Repo) -> list[str]:
+    """What the default branch may be called: what `origin/HEAD` says, else `main`, else `master`. Raises GitError."""
+    head = os.fsdecode(repo.git("symbolic-ref", "--quiet", f"{_REMOTE}HEAD", ok=(0, 1, 128))).strip()
+    return [*([head.removeprefix(_REMOTE)] if head.startswith(_REMOTE) else []), "main", "master"]
 
 
 def _tips(repo: Repo, names: list[str]) -> tuple[str, ...]:
-    """The tips of the first of these branches that exists here or on `origin`."""
+    """The tips of the first of these branches that exists here or on `origin`; empty if none does."""
     if not names:
         return ()
     refs = [place + name for name in names for place in (_LOCAL, _REMOTE)]

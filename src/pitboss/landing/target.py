@@ -12,6 +12,7 @@ import msgspec
 from pitboss.core.embed import one_line
 from pitboss.core.measures import counted
 from pitboss.errors import CommandError, StartError
+from pitboss.git.default_branch import likely_names
 from pitboss.git.errors import GitError
 from pitboss.git.locks import LockScope, remove_stale_locks
 from pitboss.git.loose_refs import tip_of
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 _HEADS = "refs/heads/"
-_USUAL = ("main", "master")
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,18 +69,13 @@ def home_branch(repo: Repo, state: RunState) -> str | None:
 
 
 def other_branch(repo: Repo) -> str | None:
-    """Where the work of a run without a `home_branch` may go: to the default branch, else to what is checked out."""
+    """Where the work of a run without a `home_branch` may go: to the default branch, else to what is checked out.
+
+    None if both are missing here, or another run's branch is checked out. Raises GitError.
+    """
     here = (repo.on_branch() or "").removeprefix(_HEADS)
-    return default_branch(repo, None if here.startswith(RUN_BRANCHES) else here)
-
-
-def default_branch(repo: Repo, original: str | None) -> str | None:
-    """The repository's main branch: what `origin/HEAD` names, else main, else master, else `original` (SPEC 11)."""
-    remote = os.fsdecode(
-        repo.git("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD", ok=(0, 1, 128))
-    ).strip()
-    candidates = (remote.removeprefix("origin/"), *_USUAL, original or "")
-    return next((name for name in candidates if name and repo.commit_id(f"{_HEADS}{name}")), None)
+    names = (*likely_names(repo), *([] if here.startswith(RUN_BRANCHES) else [here]))
+    return next((name for name in names if name and tip_of(repo, f"{_HEADS}{name}")), None)
 
 
 def _began_on(repo: Repo, state: RunState) -> str:
