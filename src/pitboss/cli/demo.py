@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pitboss.cli.shared.declare import command, option
 from pitboss.cli.shared.given import one_of
 from pitboss.core.config import SandboxMode
+from pitboss.core.rescue_name import rescue_name
 from pitboss.core.session import SessionStatus
 from pitboss.core.settling import in_words
 from pitboss.core.tone import SESSION_TONES
@@ -179,7 +180,7 @@ def _report(repository: Path, run_id: str, records: Sequence[SessionRecord]) -> 
     for words, meaning in (
         ("log", "every session in a line"),
         (f"show {run_id} 1 --diff", "what the first one changed"),
-        *((f"rescue show {_short(ref)}", "what was rescued") for _, ref in rescued[:1]),
+        *((f"rescue show {rescue_name(ref)}", "what was rescued") for _, ref in rescued[:1]),
     ):
         say(f"  {called} {words}  {paint(f'# {meaning}', Ink.FAINT)}")
     _show_the_morning(repository, run_id, called)
@@ -200,11 +201,6 @@ def _show_the_morning(repository: Path, run_id: str, called: str) -> None:
     page = RunPaths(repository, run_id).report_html
     if is_plain(page):
         say(f"\nThe report, for a browser: {page}")
-
-
-def _short(ref: str) -> str:
-    """A rescue ref as `pitboss rescue` accepts it: RUN_ID/session-NNNN."""
-    return "/".join(ref.split("/")[-2:])
 
 
 def _heading(text: str) -> None:

@@ -16,6 +16,7 @@ from pitboss.core.embed import one_line
 from pitboss.core.host import lost_reason
 from pitboss.core.measures import counted
 from pitboss.core.patterns import lazy_pattern
+from pitboss.core.rescue_name import rescue_name
 from pitboss.core.run import RunState
 from pitboss.core.session import Reason, SessionRecord, SessionStatus, reason_kind
 from pitboss.core.settling import in_words
@@ -239,7 +240,7 @@ def _on_failed_tests(found: Situation, record: SessionRecord, refs: tuple[str, .
 
 
 def _show_rescued(refs: tuple[str, ...]) -> str:
-    return f"pitboss rescue show {_quoted(_short(refs[0]))}"
+    return f"pitboss rescue show {_quoted(rescue_name(refs[0]))}"
 
 
 def _waiting(git: InGit | None, record: SessionRecord) -> tuple[str, ...]:
@@ -260,11 +261,6 @@ def _waiting(git: InGit | None, record: SessionRecord) -> tuple[str, ...]:
 def _rescued(record: SessionRecord, refs: int) -> str:
     more = "" if refs == 1 else f" under {refs} refs"
     return f"{'some' if record.commit else 'its'} work did not land and is kept{more}"
-
-
-def _short(ref: str) -> str:
-    """A rescue ref as commands take it: RUN_ID/session-NNNN."""
-    return "/".join(ref.split("/")[-2:])
 
 
 def _why(record: SessionRecord) -> str:

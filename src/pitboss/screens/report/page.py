@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pitboss.core.embed import one_line
 from pitboss.core.measures import counted, duration, spent, tokens
 from pitboss.core.report.sessions import Result
+from pitboss.core.rescue_name import rescue_name
 from pitboss.core.settling import in_words
 from pitboss.screens.output import local
 from pitboss.screens.report.charts import by_duration, cost_by_prompt, cost_over_time, outcomes_by_prompt
@@ -170,7 +171,7 @@ def rescue_commands(session: ReportedSession) -> list[str]:
     """What shows and what applies its kept work."""
     from shlex import quote
 
-    names = ["/".join(ref.split("/")[-2:]) for ref in session.kept]
+    names = [rescue_name(ref) for ref in session.kept]
     return [f"pitboss rescue {verb} {quote(name)}" for name in names for verb in ("show", "apply")]
 
 

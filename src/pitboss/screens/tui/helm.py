@@ -9,6 +9,7 @@ from pitboss.core.answers import Granted
 from pitboss.core.embed import one_line
 from pitboss.core.gauges import gauges_of
 from pitboss.core.recovery.refusals import resume_command
+from pitboss.core.rescue_name import rescue_name
 from pitboss.core.tone import Tone
 from pitboss.core.words.deeds import answer_words
 from pitboss.errors import PitbossError
@@ -118,8 +119,7 @@ class Helm:
         elif screen.reader.works_in_tree:
             self._bridge.say("the run works in this tree: apply rescued work when it is over", Tone.WARN)
         else:
-            name = "/".join(ref.split("/")[-2:])
-            question = f"Apply {name} to the working tree?"
+            question = f"Apply {rescue_name(ref)} to the working tree?"
             if await self._agreed(question, "It is not committed. On a conflict nothing changes."):
                 self._bridge.say("applying ...", Tone.QUIET)
                 reply = await asyncio.to_thread(self._desk.apply_rescue, ref)
