@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from tests.support.cli import Project
+from tests.support.cli import Project, wait_until
+from tests.support.runs import Gate
 from tests.support.tmux import command, terminal
 
 INSTALLED = Path(sys.executable).with_name("pitboss")
@@ -44,3 +45,22 @@ def test_what_status_and_the_report_name_can_be_typed_too(tmp_path: Path) -> Non
         screen.enter(f"clear; export PATH=/usr/bin:/bin; {INSTALLED} status; {INSTALLED} report; echo ended")
         screen.wait_for(f"`{INSTALLED} grind --resume", f"{INSTALLED} rescue apply", "\nended")
     assert f"{INSTALLED}" not in project.pitboss("report", PATH="/usr/bin:/bin").out
+
+
+def test_screens_and_the_footer_name_what_can_be_typed_too(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    gate = Gate(tmp_path / "gate")
+    project.prompt("waits", gate.script)
+    with terminal(project, width=200, height=40) as screen:
+        screen.enter(f"clear; export PATH=/usr/bin:/bin; {INSTALLED} watch")
+        screen.wait_for(f"`{INSTALLED} grind` starts one")
+        screen.keys("q")
+        wait_until(lambda: screen.flag("alternate_on") == "0")
+        screen.enter(f"clear; {INSTALLED} grind --max-iterations 1")
+        gate.wait()
+        assert project.pitboss("pause").code == 0
+        screen.wait_for(f"paused: no new session starts; `{INSTALLED} unpause` goes on")
+        assert project.pitboss("stop").code == 0
+        screen.wait_for(f"; `{INSTALLED} stop --now` does not wait")
+        gate.open()
+        screen.wait_for("report: ")

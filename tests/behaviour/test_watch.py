@@ -194,7 +194,7 @@ def test_the_run_is_steered_from_it_and_each_key_asks_first(project: Project, tm
         screen.wait_for("◐ stopped")
         assert live.ended().code == 2
         screen.keys("p")
-        screen.wait_for("is not live: `pitboss grind --resume")
+        screen.wait_for("is not live: `", "pitboss grind --resume")
     assert [record["status"] for record in the_run(project).records] == ["skipped", "aborted"]
 
 
@@ -298,7 +298,7 @@ def test_in_a_terminal_that_cannot_draw_it_says_why(project: Project, words: str
 def test_without_any_run_it_says_how_to_begin(project: Project) -> None:
     with terminal(project) as screen:
         screen.enter(command("watch"))
-        screen.wait_for("no runs yet", "`pitboss grind` starts one")
+        screen.wait_for("no runs yet", "pitboss grind` starts one")
         project.prompt("once", "echo x > x.txt", max_runs=1)
         assert project.pitboss("grind").code == 0
         screen.wait_for("finished", "every prompt has had its runs"[:8])

@@ -224,9 +224,8 @@ class LiveProgress(PlainProgress):
         return Text("  ·  ".join(parts))
 
     def _last_line(self, view: View) -> Text:
-        if self._draining is not None:
-            return Text(self._draining, style="yellow")
-        if view.paused:
-            return Text(f"paused: {PAUSED}", style="yellow")
+        said = self._draining or (f"paused: {PAUSED}" if view.paused else "")
+        if said:
+            return Text(with_calls(said, sys.stderr), style="yellow")
         following = f"next: {one_line(view.next_pick)}  ·  " if view.next_pick else ""
         return Text(f"{following}{_ADVICE}", style="dim")

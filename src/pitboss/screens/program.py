@@ -35,6 +35,16 @@ def with_calls(text: str, stream: TextIO) -> str:
     return text.replace(quoted, f"`{_called()} ") if quoted in text and _differs(stream) else text
 
 
+def screen_command(command: str) -> str:
+    """`as_called` for a program that draws on the terminal: sys.stdout is something else meanwhile."""
+    return command if sys.__stdout__ is None else as_called(command, sys.__stdout__)
+
+
+def screen_calls(text: str) -> str:
+    """`with_calls` for a program that draws on the terminal."""
+    return text if sys.__stdout__ is None else with_calls(text, sys.__stdout__)
+
+
 def _called() -> str:
     import shlex
 

@@ -37,7 +37,7 @@ def timeline(report: MorningReport, links: Links) -> Markup:
     """When each session worked, in which slot, and what came of it."""
     scale = night_scale([lane for run in report.runs for lane in run.lanes], report.made_at)
     if scale is None:
-        return el("p", "No session ran.")
+        return el("p", f"{report.no_session.capitalize()}.")
     shapes, y = list[Markup](), 0
     for run in report.runs:
         results = {each.seq: CLASSES[each.result] for each in run.sessions}

@@ -231,7 +231,7 @@ _COLUMNS = (
 
 def _prompts(report: MorningReport, links: Links) -> Markup:
     if not report.everything.sessions:
-        return _section("Prompts", el("p", "No session ran."))
+        return _section("Prompts", el("p", f"{report.no_session.capitalize()}."))
     return _section(
         "Prompts",
         outcomes_by_prompt(report, links),

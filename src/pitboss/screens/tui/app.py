@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pitboss.core.embed import one_line
 from pitboss.core.tone import Tone
 from pitboss.errors import PitbossError
+from pitboss.screens.program import screen_calls
 from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui.clocks import short
 from pitboss.screens.tui.live_screen import LiveScreen
@@ -185,7 +186,7 @@ class WatchApp(OrderlyApp):
     def say(self, text: str, tone: Tone) -> None:
         """Show an answer above the keys, until the next one."""
         if self.live_screen is not None:
-            self.live_screen.show_answer([Piece(one_line(text), TONE_INK[tone])])
+            self.live_screen.show_answer([Piece(screen_calls(one_line(text)), TONE_INK[tone])])
 
     async def closed(self, dialog: ModalScreen[T]) -> T:
         """Show a dialog, and wait for what it comes to; only for workers."""

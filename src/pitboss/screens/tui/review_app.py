@@ -11,6 +11,7 @@ from pitboss.core.embed import one_line
 from pitboss.core.review import Mark
 from pitboss.core.tone import Tone
 from pitboss.errors import PitbossError
+from pitboss.screens.program import screen_calls
 from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui.bars import Lines
 from pitboss.screens.tui.orderly_app import OrderlyApp
@@ -109,7 +110,9 @@ class ReviewApp(OrderlyApp):
             self._draw(to_top=False)
 
     def _say(self, text: str, tone: Tone) -> None:
-        self.query_one("#answer", Lines).show([[Piece(one_line(text), TONE_INK[tone])]] if text else [])
+        self.query_one("#answer", Lines).show(
+            [[Piece(screen_calls(one_line(text)), TONE_INK[tone])]] if text else []
+        )
 
     def _set(self, seq: int, mark: Mark | None) -> bool:
         """Give a session a mark; whether that worked."""

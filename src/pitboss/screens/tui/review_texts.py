@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.embed import clean, one_line
 from pitboss.screens.output import Ink, diff_lines
+from pitboss.screens.program import screen_calls
 from pitboss.screens.reviewing import LEVEL_TONES, MARK_TONES, MARK_WORDS, TESTED
 from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui.pieces import Piece
-from pitboss.screens.tui.session_texts import stat_lines
+from pitboss.screens.tui.session_texts import left_out_line, stat_lines
 from pitboss.store.session_files import Printed, session_files
 from pitboss.store.tail import last_bytes
 
@@ -70,7 +71,7 @@ def key_line() -> Row:
 
 def keys_page() -> list[Row]:
     """All keys and what they do."""
-    return [[Piece(f"{key:<6}", Ink.STRONG), Piece(words)] for key, _, words in _KEYS]
+    return [[Piece(f"{key:<6}", Ink.STRONG), Piece(screen_calls(words))] for key, _, words in _KEYS]
 
 
 def page(on: Reviewed, changes: Changes | None, *, whole: bool) -> list[Row]:
@@ -129,7 +130,7 @@ def _diff(changes: Changes | None, *, whole: bool) -> list[Row]:
 def _file(file: FileChange, *, whole: bool) -> Iterator[Row]:
     yield []
     if file.left_out:
-        yield [Piece(f"{file.path}: too long to be shown here; `pitboss show --diff` prints it", Ink.FAINT)]
+        yield left_out_line(file)
         return
     shown = file.lines if whole else file.lines[:_SHORT_DIFF]
     for line, ink in diff_lines(shown):

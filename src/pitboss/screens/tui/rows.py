@@ -15,6 +15,7 @@ from pitboss.core.words.phases import PHASE_WORDS
 from pitboss.screens.columns import Column
 from pitboss.screens.lines import session_words
 from pitboss.screens.output import Ink
+from pitboss.screens.program import screen_command
 from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui.pieces import Piece
 
@@ -176,7 +177,7 @@ def need_lines(needs: Sequence[Need], *, narrow: bool) -> list[NeedLine]:
 def need_cells(line: NeedLine, *, narrow: bool) -> list[Piece]:
     """What needs somebody, and the command that comes next."""
     need, ink = line.need, TONE_INK[line.need.kind.tone]
-    command = Piece(f"$ {need.command}", Ink.NAME)
+    command = Piece(f"$ {screen_command(need.command)}", Ink.NAME)
     if line.is_command:
         return [Piece(" "), command]
     if narrow:

@@ -8,6 +8,7 @@ from pitboss.core.embed import one_line
 from pitboss.core.measures import counted
 from pitboss.errors import PitbossError
 from pitboss.screens.output import Ink, path_in_words
+from pitboss.screens.program import screen_calls
 from pitboss.screens.tui import rows
 from pitboss.screens.tui.live_screen import LiveScreen
 from pitboss.screens.tui.pieces import Piece
@@ -43,7 +44,7 @@ class RunsScreen(LiveScreen):
         self._live: str | None = None
         self._problem = ""
         self._table: RowTable[RunListing] = RowTable(
-            rows.RUNS, self._cells, lambda run: run.run_id, empty=_NONE_YET, id="runs"
+            rows.RUNS, self._cells, lambda run: run.run_id, empty=screen_calls(_NONE_YET), id="runs"
         )
         self._table.heads = True
         self._table.add_class("part")

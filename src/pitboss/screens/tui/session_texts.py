@@ -8,6 +8,7 @@ from pitboss.core.embed import clean, one_line
 from pitboss.core.measures import duration
 from pitboss.core.words.phases import phase_words
 from pitboss.screens.output import Ink, diff_lines
+from pitboss.screens.program import screen_calls, screen_command
 from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui.pieces import Piece, fitted
 
@@ -32,7 +33,8 @@ def summary(page: SessionPage, now: datetime, clock: ClockFace) -> Rows:
     said = clean(record.summary or "").strip() if record is not None else ""
     words = [[Piece(line)] for line in said.split("\n")] if said else []
     facts = [_fact(fact) for fact in page.facts(now, clock)]
-    link = [Piece("again".ljust(_NAME_WIDTH), Ink.FAINT), Piece(f"pitboss show {page.run_id} {page.seq}")]
+    again = screen_command(f"pitboss show {page.run_id} {page.seq}")
+    link = [Piece("again".ljust(_NAME_WIDTH), Ink.FAINT), Piece(again)]
     return [*words, *([[]] if words else []), *facts, link]
 
 
@@ -68,11 +70,14 @@ def _stat(file: FileChange, width: int) -> list[Piece]:
 
 def _file(file: FileChange) -> Rows:
     if file.left_out:
-        return [
-            [],
-            [Piece(f"{file.path}: too long to be shown here; `pitboss show --diff` prints it", Ink.FAINT)],
-        ]
+        return [[], left_out_line(file)]
     return [[], *([Piece(line, ink)] for line, ink in diff_lines(file.lines))]
+
+
+def left_out_line(file: FileChange) -> Sequence[Piece]:
+    """In place of a file's lines, how to see them."""
+    words = f"too long to be shown here; {screen_calls('`pitboss show --diff`')} prints it"
+    return [Piece(f"{file.path}: {words}", Ink.FAINT)]
 
 
 def attempts(page: SessionPage, now: datetime, clock: ClockFace) -> Rows:
