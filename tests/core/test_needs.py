@@ -67,6 +67,8 @@ def test_a_run_that_cannot_be_read_or_failed_or_was_killed_is_repaired() -> None
     ]
     gone = asked(problem="its directory is gone; `pitboss repair rid` brings it back")
     assert [need.command for need in gone] == ["pitboss repair rid"]
+    short = asked(problem="the log is damaged", git=InGit(onto="main", not_landed=2))
+    assert lines(short) == [("run rid cannot be read in full", "the log is damaged", "pitboss repair rid")]
     broken = fresh_run(status=RunStatus.FAILED, stop_reason="internal error: no")
     assert lines(asked(condition=Condition.FAILED, state=broken)) == [
         ("run rid failed", "internal error: no", "pitboss repair rid")

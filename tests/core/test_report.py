@@ -6,6 +6,7 @@ from datetime import timedelta
 from math import isclose
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -127,6 +128,12 @@ def test_a_session_that_landed_counts_as_landed_even_if_more_of_it_was_rescued()
             Tone.BAD,
         ),
         (
+            (),
+            {"problem": "the log is damaged"},
+            "No session can be read; the run finished; the log is damaged; nothing needs you.",
+            Tone.WARN,
+        ),
+        (
             (record(1, cost_known=False),),
             {},
             "1 of 1 session landed, cost unknown; the run finished; nothing needs you.",
@@ -211,6 +218,8 @@ def test_several_runs_are_joined() -> None:
     assert found.verdict.tone is Tone.OK
     assert [run.ended for run in found.runs] == ["finished", "stopped"]
     assert found.needs == ()
+    torn = [msgspec.structs.replace(facts[0], problem="the log is damaged"), facts[1]]
+    assert "; 2 runs; other: the log is damaged; " in morning_report(torn, NOW, stamp).verdict.text
     assert morning_report([], NOW, stamp).verdict.text == "No session ran; nothing needs you."
 
 

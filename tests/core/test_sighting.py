@@ -51,6 +51,16 @@ BEGAN = RunStarted(
 STEP = Step(t=NOW, seq=2, what=StepKind.TOOL, text="make", tokens=RoleTokens(input=9), cost_usd=0.5)
 
 
+def test_only_the_log_of_a_run_at_rest_can_have_lost_records() -> None:
+    state = fresh_run(last_session_seq=2)
+    lost = "sessions.jsonl is damaged: it has no record of session 2"
+    assert on_record(state, record(1), live=False).lost == lost
+    assert on_record(state, live=False).lost == lost
+    assert on_record(state, record(1)).lost is None
+    assert on_record(state, record(2), live=False).lost is None
+    assert on_record(None, live=False).lost is None
+
+
 def folded(*events: RunEvent) -> View:
     return reduce(fold, events, View())
 

@@ -37,7 +37,7 @@ def land(
     The branch moves in one step, and a clean checkout of it follows. On a conflict nothing changes. Sessions that were
     left out in `pitboss review` stay out. Landing again lands what is missing.
     """
-    from pitboss.cli.shared.chosen import chosen_run
+    from pitboss.cli.shared.chosen import chosen_run, require_whole
     from pitboss.cli.shared.homecoming import Homecoming, Wishes
     from pitboss.cli.shared.project import project_root
     from pitboss.store.git_dir import lock_paths
@@ -45,9 +45,11 @@ def land(
 
     root = project_root()
     run = chosen_run(root, run_id)
+    state = _state(root, run)
+    require_whole(root, run)
     wishes = Wishes(onto=onto, only=only, without=without, squash=squash)
     if dry_run:
-        Homecoming(root, _state(root, run), wishes).preview()
+        Homecoming(root, state, wishes).preview()
         return
     with RunLock.acquire(*lock_paths(root), run_id=run):
         Homecoming(root, _settled(root, run), wishes).land()

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.cli.shared import completing
-from pitboss.cli.shared.chosen import chosen_run
+from pitboss.cli.shared.chosen import chosen_run, damage_of
 from pitboss.cli.shared.declare import argument, command, option
 from pitboss.cli.shared.project import project_root
 from pitboss.screens.lines import log_lines
-from pitboss.screens.output import say_now, write_line
+from pitboss.screens.output import note, say_now, write_line
 from pitboss.store.catalogue import live_holder, readable_log
 from pitboss.store.follow import LogFollower
 from pitboss.store.follow import follow as followed
@@ -31,11 +31,14 @@ if TYPE_CHECKING:
 def log(*, run_id: str | None, follow: bool, as_json: bool) -> None:
     """Print the sessions of a run, one line each: RUN_ID, else the live run, else the latest."""
     repo = project_root()
-    for record in _records(repo, chosen_run(repo, run_id), follow=follow):
+    run_id = chosen_run(repo, run_id)
+    for record in _records(repo, run_id, follow=follow):
         if as_json:
             write_line(encode_record(record))
         else:
             say_now("\n".join(log_lines(record)))
+    if (damage := damage_of(repo, run_id)) is not None:
+        note(f"warning: {damage}; `pitboss repair {run_id}` restores it")
 
 
 def _records(repo: Path, run_id: str, *, follow: bool) -> Iterator[SessionRecord]:

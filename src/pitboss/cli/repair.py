@@ -54,7 +54,9 @@ def repair(*, run_id: str, dry_run: bool, force: bool, rotation: str | None, pro
 
     def body(channel: StopChannel, outlets: Callable[[], Sequence[Outlet[Any]]]) -> int:
         with app.observed(outlets, (*restored, *mission.warnings, *warnings)) as emit:
-            return app.build_run(mission, repo, run.run_id, channel, emit).repair(force=force)
+            return app.build_run(mission, repo, run.run_id, channel, emit).repair(
+                force=force, restored=bool(restored)
+            )
 
     return run_guarded(repo, run.run_id, as_json=False, starts=False, body=body)
 

@@ -43,7 +43,7 @@ def review(*, words: tuple[str, ...], of_run: str | None, as_json: bool) -> None
 def _review(requested: str | None, *, as_json: bool) -> None:
     import sys
 
-    from pitboss.cli.shared.chosen import chosen_run
+    from pitboss.cli.shared.chosen import chosen_run, require_whole
     from pitboss.cli.shared.desk import RepositoryDesk
     from pitboss.cli.shared.extras import has_terminal, need_screens
     from pitboss.cli.shared.project import project_root
@@ -57,6 +57,7 @@ def _review(requested: str | None, *, as_json: bool) -> None:
     shown = not as_json and sys.stdout.isatty() and has_terminal()
     if shown:
         need_screens("review", instead="; `pitboss review | cat` prints the list")
+    require_whole(root, run_id)
     desk = RepositoryDesk(root)
     found = reviewing.to_review(root, run_id, desk)
     marks = read_marks(RunPaths(root, run_id))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.cli.shared import completing
-from pitboss.cli.shared.chosen import chosen_run
+from pitboss.cli.shared.chosen import chosen_run, require_whole
 from pitboss.cli.shared.declare import argument, command, option
 from pitboss.cli.shared.given import whole
 from pitboss.cli.shared.project import project_root
@@ -83,6 +83,7 @@ def _find(repo: Path, paths: RunPaths, seq: int | None) -> tuple[SessionRecord, 
         landed = record.commit or landed
     if found is not None:
         return found, before
+    require_whole(repo, paths.run_id)
     raise CommandError(
         f"run {paths.run_id} has no record of {'a session yet' if seq is None else f'session {seq}'}",
         hint=f"`pitboss log {paths.run_id}` lists its sessions; one in flight has no record yet",

@@ -136,10 +136,9 @@ _URGENCY = {kind: place for place, kind in enumerate(NeedKind)}
 def _of_run(found: Situation) -> Iterator[Need]:
     run, state = found.run_id, found.state
     if found.problem is not None or state is None:
-        check = " --dry-run" if state is None else ""
-        yield _need(
-            NeedKind.UNREADABLE, f"run {run} cannot be read", found.problem, f"pitboss repair {run}{check}"
-        )
+        check, whole = (" --dry-run", "") if state is None else ("", " in full")
+        what = f"run {run} cannot be read{whole}"
+        yield _need(NeedKind.UNREADABLE, what, found.problem, f"pitboss repair {run}{check}")
     elif found.condition is Condition.FAILED:
         yield _need(NeedKind.FAILED, f"run {run} failed", state.stop_reason, f"pitboss repair {run}")
     elif found.condition is Condition.CRASHED:
@@ -279,8 +278,8 @@ def failed_tests(record: SessionRecord) -> bool:
 
 def _not_landed(found: Situation) -> Iterator[Need]:
     git, state = found.git, found.state
-    if git is None or state is None or git.onto is None or not git.not_landed:
-        return
+    if git is None or state is None or git.onto is None or not git.not_landed or found.problem is not None:
+        return  # what cannot be read in full is repaired first
     if found.condition in (Condition.COMPLETED, Condition.ABORTED):
         verb = "is" if git.not_landed == 1 else "are"
         what = f"{counted(git.not_landed, 'commit')} of run {found.run_id} {verb} not on {one_line(git.onto)}"

@@ -42,6 +42,14 @@ class OnRecord(msgspec.Struct, frozen=True, kw_only=True):
         listed = () if self.state is None else self.state.in_flight
         return tuple(session for session in listed if session.seq not in self.recorded)
 
+    @property
+    def lost(self) -> str | None:
+        """What the log of a run at rest has lost, in words: state.json sums up records only once they are in there."""
+        counted = 0 if self.state is None or self.live else self.state.last_session_seq
+        if counted <= max(self.recorded, default=0):
+            return None
+        return f"sessions.jsonl is damaged: it has no record of session {counted}"
+
 
 def sighted(events: View, found: OnRecord) -> View:
     """The view to show: `events` is the fold of whatever events could be read."""

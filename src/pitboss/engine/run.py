@@ -139,10 +139,10 @@ class Run:
                 parts, past = self._recovered(rundir)
             return parts.grind(past)
 
-    def repair(self, *, force: bool) -> int:
+    def repair(self, *, force: bool, restored: bool = False) -> int:
         """Do what a resume does before its first session, whatever the run's status; returns 0.
 
-        A failed run can be resumed afterwards.
+        A failed run can be resumed afterwards. `restored`: files of it already were, and that has been told.
         """
         opened = RunDir.open(self._repo.root, self._builder.run_id, self._backup)
         with opened as rundir, git_refusing("repair the run"):
@@ -159,7 +159,7 @@ class Run:
                 (was and was.stop_reason) or "repaired",
             )
             if not repairs:
-                self._say("nothing to repair")
+                self._say("nothing else to repair" if restored else "nothing to repair")
             self._say_how_to_go_back(parts.journal.state)
         return 0
 

@@ -49,7 +49,7 @@ LATE_LOOK = 256 * 1024
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """A run at one moment. `state` is None when it cannot be read, which `problem` explains.
+    """A run at one moment. `problem` says why `state` is None, or that the log cannot be read or has lost records.
 
     `live` is the holder of the lock if that is this run. `records` are the latest in file order, or all of them if it
     comes from a `RunWatch`. `in_flight` are the sessions of `state` without a record (`state` still lists those that
@@ -112,7 +112,7 @@ def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
     return Snapshot(
         run_id=run.run_id,
         state=run.state,
-        problem=run.problem,
+        problem=run.problem or found.lost,
         live=live,
         in_flight=found.in_flight,
         records=tuple(records[max(len(records) - last, 0) :]),

@@ -88,7 +88,7 @@ class RunWatch:
         return Snapshot(
             run_id=self.run_id,
             state=listing.state,
-            problem=listing.problem or records.problem,
+            problem=listing.problem or records.problem or found.lost,
             live=self._live,
             in_flight=found.in_flight,
             records=tuple(records.all),

@@ -35,6 +35,22 @@ def chosen_run(repo: Path, requested: str | None) -> str:
     return latest
 
 
+def damage_of(repo: Path, run_id: str) -> str | None:
+    """What is wrong with the log of a run, in words; None if it has every record, or only its copy is left."""
+    from pitboss.store.follow import snapshot
+
+    seen = snapshot(repo, run_id, last=0)
+    return seen.problem if seen.state is not None and is_folder(RunPaths(repo, run_id).root) else None
+
+
+def require_whole(repo: Path, run_id: str) -> None:
+    """Raise CommandError if the log of a run has lost records, so that nobody takes the rest for all of it."""
+    if (damage := damage_of(repo, run_id)) is not None:
+        raise CommandError(
+            f"run {run_id} cannot be read in full: {damage}", hint=f"`pitboss repair {run_id}` restores it"
+        )
+
+
 def live_run(repo: Path, instead: str) -> str:
     """The id of the live run.
 

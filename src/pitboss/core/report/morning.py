@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """One run as it is reported: `records` may be some of its sessions only; `problem` is why `state` is None."""
+    """One run as it is reported: `records` may be some of its sessions only.
+
+    `problem` is why `state` is None, or what is wrong with its log.
+    """
 
     run_id: str
     condition: Condition
@@ -44,7 +47,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReportedRun(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a report, with its sessions in the order of their records."""
+    """One run of a report, with its sessions in the order of their records; `damage`: why there may be more of them."""
 
     run_id: str
     condition: Condition
@@ -56,6 +59,7 @@ class ReportedRun(msgspec.Struct, frozen=True, kw_only=True):
     in_flight: tuple[Flight, ...]
     lanes: tuple[Lane, ...]
     left_out: tuple[LeftOut, ...] = ()
+    damage: str = ""
 
 
 class MorningReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +85,11 @@ class MorningReport(msgspec.Struct, frozen=True, kw_only=True):
         """Who took no further part in a run, in words, run by run."""
         said = ((run, f"{each.prompt} {left_out_words(each)}") for run in self.runs for each in run.left_out)
         return tuple(f"{run.run_id}: {words}" if self.is_joined else words for run, words in said)
+
+    @property
+    def no_session(self) -> str:
+        """What to say in place of its sessions if there are none."""
+        return _without_sessions(self.runs)
 
     @property
     def is_joined(self) -> bool:
@@ -120,6 +129,7 @@ def _run(facts: RunFacts, clock: ClockFace) -> ReportedRun:
         in_flight=facts.in_flight,
         lanes=lanes(facts.records, facts.in_flight, facts.known.tracks),
         left_out=() if state is None else left_out(state),
+        damage="" if state is None else facts.problem or "",
     )
 
 
@@ -149,7 +159,7 @@ def _verdict(runs: Sequence[ReportedRun], everything: Share) -> Said:
 
 def _came_of_it(runs: Sequence[ReportedRun], everything: Share) -> str:
     if not everything.sessions:
-        return "no session has ended yet" if any(run.in_flight for run in runs) else "no session ran"
+        return _without_sessions(runs)
     landed, total = len(everything.of(Result.LANDED).sessions), len(everything.sessions)
     what = (
         f"nothing landed of {counted(total, 'session')}"
@@ -166,14 +176,18 @@ def _came_of_it(runs: Sequence[ReportedRun], everything: Share) -> str:
     return ", ".join([what, *others, money])
 
 
+def _without_sessions(runs: Sequence[ReportedRun]) -> str:
+    if any(run.damage for run in runs):
+        return "no session can be read"
+    return "no session has ended yet" if any(run.in_flight for run in runs) else "no session ran"
+
+
 def _ended_how(runs: Sequence[ReportedRun]) -> list[str]:
+    damaged = [f"{run.run_id}: {run.damage}" if len(runs) > 1 else run.damage for run in runs if run.damage]
     if len(runs) == 1:
-        return [
-            f"the run {runs[0].ended}"
-            if runs[0].condition is not Condition.LIVE
-            else "the run is still going on"
-        ]
-    return [f"{counted(len(runs), 'run')}"] if runs else []
+        ended = f"the run {runs[0].ended}"
+        return [ended if runs[0].condition is not Condition.LIVE else "the run is still going on", *damaged]
+    return [f"{counted(len(runs), 'run')}", *damaged] if runs else []
 
 
 def _needed(waiting: int) -> str:
