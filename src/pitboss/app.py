@@ -213,7 +213,8 @@ class LiveBuilder:
         return _hosts(self._as_found, RunPaths(self.repo.root, self.run_id), self._mission.config)
 
     @cached_property
-    def _chooser(self) -> Chooser:
+    def chooser(self) -> Chooser:
+        """The rotation, and the queue before it."""
         from pitboss.core.choosers.for_run import chooser_for
 
         mission = self._mission
@@ -243,14 +244,14 @@ class LiveBuilder:
         """The journal of a run that begins with `state`."""
         from pitboss.engine.journal import Journal
 
-        return Journal(rundir, state, self._chooser, self.clock.now)
+        return Journal(rundir, state, self.chooser, self.clock.now)
 
     def mender(self, rundir: RunDir, dead: DeadRun, branch: RunBranch) -> Mender:
         """What repairs the files of a dead run."""
         from pitboss.engine.mending import Mender
         from pitboss.git.switch import Switch
 
-        return Mender(rundir, dead, branch, Switch(self.repo, rundir.paths.switch), self._chooser, self.hosts)
+        return Mender(rundir, dead, branch, Switch(self.repo, rundir.paths.switch), self.chooser, self.hosts)
 
     def parts(self, branch: RunBranch, journal: Journal) -> Parts:
         """The parts of the live run."""
@@ -274,12 +275,12 @@ class LiveBuilder:
             check_agent=lambda name: check_agent(name, self._mission.config),
             runner=os.uname().nodename,
         )
-        return Parts(self._mission, self._chooser, journal, control, outside, self._emit)
+        return Parts(self._mission, self.chooser, journal, control, outside, self._emit)
 
     def _remains(self, places: Places, journal: Journal) -> Remains:
         from pitboss.engine.remains import GitRemains
 
-        return GitRemains(self.repo, places, journal, self._chooser, self.clock.now)
+        return GitRemains(self.repo, places, journal, self.chooser, self.clock.now)
 
     def _all_places(self, branch: RunBranch, journal: Journal, control: Control) -> Places:
         here, monitor = self._places(branch, journal, control)

@@ -101,6 +101,18 @@ def test_a_run_still_at_a_cap_is_refused_with_the_option_and_nothing_is_written(
     assert "- max_cost_usd: $0.5000" in previewed.out
 
 
+def test_a_run_at_a_cap_whose_prompts_are_used_up_is_not_sent_to_a_larger_one(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "short")
+    project.prompt("one", "date +%N >one", max_runs=2)
+    assert project.pitboss("grind", "--max-iterations", "2").code == 3
+    refused = project.pitboss("grind", "--resume")
+    assert (refused.code, "a larger cap would not help" in refused.err) == (3, True)
+    assert "--max-iterations" not in refused.err
+    assert project.pitboss("queue", "add", "echo more").code == 0
+    refused = project.pitboss("grind", "--resume")
+    assert (refused.code, "--max-iterations 4` goes on" in refused.err) == (3, True)
+
+
 def test_a_cap_is_lifted_by_name_and_the_others_stay(project: Project) -> None:
     project.pitboss("grind", "--max-iterations", "1", "--max-tokens", "300")
     run = the_run(project)

@@ -21,6 +21,7 @@ from pitboss.store.end_marker import note_live
 from pitboss.store.rundir import RunDir
 
 if TYPE_CHECKING:
+    from pitboss.core.chooser import Chooser
     from pitboss.core.events import Observer
     from pitboss.core.mission import Mission
     from pitboss.core.recovery.facts import DeadRun
@@ -57,6 +58,11 @@ class Builder(Protocol):
     @property
     def hosts(self) -> Hosts:
         """Where the run's sessions have their trees and processes."""
+        ...
+
+    @property
+    def chooser(self) -> Chooser:
+        """Who decides what runs next."""
         ...
 
     def load_branch(self) -> None:
@@ -281,7 +287,26 @@ class Run:
         """Refuse to go on at a cap: raises CapReached before anything changes."""
         if dead.state is not None:
             used = reduce(spend, dead.scan.tail, dead.state.budget_consumed)
-            refuse_used_up(dead.state, self._mission.caps, used, self._builder.clock.now())
+            now = self._builder.clock.now()
+            refuse_used_up(
+                dead.state, self._mission.caps, used, now, nothing_left=lambda: self._nothing_left(dead)
+            )
+
+    def _nothing_left(self, dead: DeadRun) -> bool:
+        """Whether the run would find nothing to do even with other caps."""
+        from pitboss.core.chooser import upcoming
+        from pitboss.core.left_out import limited
+        from pitboss.store.queue import with_queue
+
+        if dead.state is None:
+            return False
+        mission, chooser = self._mission, self._builder.chooser
+        try:
+            run = reduce(chooser.advance, dead.scan.tail, dead.state)
+        except ValueError:  # the resume that follows says what is wrong with its log
+            return False
+        run = limited(with_queue(self._repo.root, run), mission.rotation, mission.prompts)
+        return next(upcoming(chooser, run), None) is None
 
     def _put_settings_back(self, rundir: RunDir) -> None:
         """Undo what a session that was cut short did to git's config and hooks, before any git command runs."""

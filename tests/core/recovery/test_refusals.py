@@ -76,6 +76,13 @@ def test_a_run_at_its_caps_is_refused_with_the_commands_that_lift_them(
     )
 
 
+def test_a_larger_cap_is_not_hinted_at_where_nothing_is_left_to_do() -> None:
+    with pytest.raises(CapReached) as refusal:
+        refuse_used_up(run_state(), Caps(max_iterations=3), USED, STARTED, nothing_left=lambda: True)
+    hint = "a larger cap would not help, no prompt has a turn left: `pitboss grind` starts a new run"
+    assert refusal.value.hint == hint
+
+
 def test_what_a_refused_run_has_in_flight_can_be_settled_all_the_same() -> None:
     with pytest.raises(CapReached) as refusal:
         refuse_used_up(run_state(in_flight=(flying(4),)), Caps(max_iterations=3), USED, STARTED)

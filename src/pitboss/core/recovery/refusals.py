@@ -11,7 +11,7 @@ from pitboss.core.stops import RunStatus
 from pitboss.errors import CapReached, DamagedRun, ResumeError, StartError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
     from pitboss.core.budget import BudgetSnapshot, Caps
@@ -132,18 +132,28 @@ def validate_resume(
         raise PromptSetChanged(run.run_id, changed.added, changed.removed)
 
 
-def refuse_used_up(run: RunState, caps: Caps, used: BudgetSnapshot, now: datetime) -> None:
-    """Raise CapReached when `run`, having `used` this much, may start no session under `caps` (SPEC 4)."""
+def refuse_used_up(
+    run: RunState,
+    caps: Caps,
+    used: BudgetSnapshot,
+    now: datetime,
+    *,
+    nothing_left: Callable[[], bool] = lambda: False,
+) -> None:
+    """Raise CapReached when `run`, having `used` this much, may start no session under `caps` (SPEC 4).
+
+    `nothing_left`: whether no prompt and no task has a turn left, so that a larger cap is of no use.
+    """
     over = list(budget.used_up(caps, used, now=now, started_at=run.started_at))
     if not over:
         return
     said = "; ".join(each.message for each in over)
     lifted = " ".join(f"{each.more.split()[0]} none" for each in over)
     settle = f"; `pitboss repair {run.run_id}` settles what was in flight" if run.in_flight else ""
-    raise CapReached(
-        f"run {run.run_id} is still at its cap: {said}",
-        hint=f"`{_resume(run, over)}` goes on with as much again, `{lifted}` without that cap{settle}",
-    )
+    more = f"`{_resume(run, over)}` goes on with as much again, `{lifted}` without that cap"
+    if nothing_left():
+        more = "a larger cap would not help, no prompt has a turn left: `pitboss grind` starts a new run"
+    raise CapReached(f"run {run.run_id} is still at its cap: {said}", hint=more + settle)
 
 
 def resume_command(run: RunState) -> str:
