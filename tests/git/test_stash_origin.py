@@ -36,6 +36,10 @@ CASES = {
         True,
     ),
     "in its own tree, without a branch": (f"cd ../slot; git checkout -q --detach; {STASH}", True),
+    "in its own tree, without a branch, while the user has none either": (
+        f"git checkout -q --detach; cd ../slot; git checkout -q --detach; {STASH}; git switch -q -",
+        True,
+    ),
     "beside it, in another session's tree": (f"cd ../next; {STASH}", False),
     "by the user": (STASH, False),
     "by the user, with a message": (
@@ -45,6 +49,16 @@ CASES = {
     "by the user, and popped": (f"{STASH}; git stash pop -q", False),
     "by the user, who then switched": (f"{STASH}; git switch -qc other", False),
     "by the user, in a second working tree": (f"cd ../desk; {STASH}", False),
+    "by the user, without a branch": (f"git checkout -q --detach; {STASH}", False),
+    "by the user, who had left the branch": (f"git checkout -q HEAD~0; {STASH}; git checkout -q main", False),
+    "by the user, who looked at a tag": (
+        f"git tag v1; git checkout -q v1; {STASH}; git switch -q main",
+        False,
+    ),
+    "by the user, without a branch in a second working tree": (
+        f"cd ../desk; git checkout -q --detach; {STASH}",
+        False,
+    ),
     "by the user, who keeps no log": (f"rm .git/logs/HEAD; {STASH}", False),
     "by the user, whose log is a folder": (f"{STASH}; rm .git/logs/HEAD; mkdir .git/logs/HEAD", False),
 }

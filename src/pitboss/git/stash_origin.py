@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 _ON_BRANCH = "ref: refs/heads/"
+_NO_BRANCH = "(no branch)"
+"""What a stash names that was made on a detached HEAD."""
 
 
 class StashOrigin:
@@ -37,14 +39,22 @@ class StashOrigin:
             return True
         if self._private.fullmatch(stashed_on):
             return False
-        here, *elsewhere = (git_dir for _, git_dir in working_trees(self._repo))
-        return stashed_on in _branches(here, since) or not any(
-            stashed_on in _branches(git_dir, since) for git_dir in elsewhere
+        here, *elsewhere = (_checked_out(git_dir, since) for _, git_dir in working_trees(self._repo))
+        return self._had(here, stashed_on) or not any(self._had(names, stashed_on) for names in elsewhere)
+
+    def _had(self, names: set[str], stashed_on: str) -> bool:
+        return stashed_on in names or (stashed_on == _NO_BRANCH and not all(map(self._is_branch, names)))
+
+    def _is_branch(self, name: str) -> bool:
+        """Whether that is no commit or tag, to which HEAD was detached."""
+        return (
+            self._private.fullmatch(name) is not None
+            or self._repo.commit_id(f"refs/heads/{name}") is not None
         )
 
 
-def _branches(git_dir: Path, since: int) -> set[str]:
-    """What a working tree has had checked out; only its HEAD if its log cannot be read."""
+def _checked_out(git_dir: Path, since: int) -> set[str]:
+    """Which branches and commits a working tree has had checked out; only its HEAD if its log cannot be read."""
     found = {text_of(git_dir / "HEAD").strip().removeprefix(_ON_BRANCH)}
     log = git_dir / "logs" / "HEAD"
     try:
