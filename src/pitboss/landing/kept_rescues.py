@@ -105,6 +105,7 @@ class KeptRescues:
             if known is None or known.rescued != rescued:
                 known = HeldRef(rescued, why_kept(self._repo, ref) or "")
             self._kept[ref] = known
+        make_directory(self._note.parent)  # an agent may have removed the run directory
         write_atomic(self._note, msgspec.json.encode(self._kept), durable=True)
 
     def _look(self) -> Look:

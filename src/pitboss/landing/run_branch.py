@@ -18,6 +18,7 @@ from pitboss.git.ref_changes import ITSELF
 from pitboss.git.reflog import Reflog
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing import rescue_refs
+from pitboss.landing.blocked_refs import makes_way
 from pitboss.landing.branch_mover import BranchMover
 from pitboss.landing.finished import FinishedBranches
 from pitboss.landing.refs import RUN_BRANCHES, SESSION_BRANCH, lock_scope
@@ -175,7 +176,7 @@ class RunBranch:
         if found is not None and self._repo.is_ancestor(known, found):
             self._note(known, found, adds=True)
             return self.follow(label)
-        self._put_back(known)
+        self._put_back(known, label.seq)
         if found is None:
             return ()
         loose = commits.outside(self._repo, [found], known)
@@ -191,18 +192,28 @@ class RunBranch:
                 return self._checkout.follow(found, tip, label)
             return self._checkout.resume(tip, label)  # it may be where it was, or where they moved it
 
-    def _put_back(self, commit: str) -> None:
-        self._write("--create-reflog", "-m", "pitboss: put back", self.ref, commit, options=NO_HOOKS)
+    def _put_back(self, commit: str, seq: int) -> None:
+        order = ("--create-reflog", "-m", "pitboss: put back", self.ref, commit)
+        self._write(*order, seq=seq, options=NO_HOOKS)
 
-    def _write(self, *what: str, options: tuple[str, ...] = ()) -> None:
-        """Let git write the branch, also if its file names no commit now: git would not overwrite that."""
+    def _write(self, *what: str, seq: int = 0, options: tuple[str, ...] = ()) -> None:
+        """Let git write the branch, also if its file names no commit now, or another branch has its name for a folder.
+
+        What that other one holds is rescued for session `seq`.
+        """
         order = (*options, "update-ref", ITSELF, *what)
         try:
             self._repo.git(*order)
         except GitError as error:
-            if not error.ref_is_broken or not self._repo.drop_broken_ref(self.ref):
+            if not self._makes_way(error, seq):
                 raise
             self._repo.git(*order)
+
+    def _makes_way(self, error: GitError, seq: int) -> bool:
+        """Whether what kept git from writing the branch is gone now."""
+        if error.ref_is_broken:
+            return self._repo.drop_broken_ref(self.ref)
+        return makes_way(self._repo, self.name.rpartition("/")[2], seq, self.name, error)
 
     def advance(self, new: str, seq: int, *, adds: bool = True) -> None:
         """Advance the branch to `new`, a descendant of its tip, in which session `seq` lands.

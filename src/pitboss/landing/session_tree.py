@@ -23,6 +23,7 @@ from pitboss.git.merge import holds_all
 from pitboss.git.reflog import Reflog
 from pitboss.git.stashes import Stashes
 from pitboss.landing import rescue_refs
+from pitboss.landing.blocked_refs import makes_way
 from pitboss.landing.landed import is_own
 from pitboss.landing.refs import SESSION_BRANCH, lock_scope
 from pitboss.landing.rescuer import BESIDE, DROPPED, HIDDEN, STASHED, TAKEN_AWAY, Effort, Rescuer
@@ -159,6 +160,8 @@ class SessionTree:
             clear_the_way(self._repo, self._locks, error)
             if error.index_is_broken:
                 self._index_backup.restore(session.base_commit)
+        elif makes_way(self._repo, self._run_id, session.seq, self._branch, error):
+            return
         elif not put_head_back(self._repo, self._branch, session.base_commit):
             raise error
 

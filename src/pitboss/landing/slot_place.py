@@ -22,6 +22,7 @@ from pitboss.git.ref_changes import drop_if_symbolic
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.tree_changes import added, changes, is_taken
 from pitboss.landing import rescue_refs
+from pitboss.landing.blocked_refs import makes_way
 from pitboss.landing.finished import FinishedBranch
 from pitboss.landing.landed import Commit, commits_beyond, landed_sessions
 from pitboss.landing.merging import Merge, merge_onto
@@ -30,7 +31,7 @@ from pitboss.landing.rescuer import HIDDEN
 from pitboss.landing.run_branch import BranchMoved
 from pitboss.landing.unseen import keep_hidden, mark_provisioned
 from pitboss.landing.user_checkout import RescueLabel
-from pitboss.landing.worktrees import clear_name, remove_worktree
+from pitboss.landing.worktrees import remove_worktree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -99,9 +100,8 @@ class SlotPlace:
         try:
             return self._slot.prepare(self._branch, self._base, seq=self._seq)
         except GitError as error:
-            if not (error.ref_in_the_way or "").startswith(f"refs/heads/{self._branch}/"):
+            if not makes_way(self._repo, self._run_id, self._seq, self._branch, error):
                 raise
-        clear_name(self._repo, self._run_id, self._seq, self._branch)
         return self._slot.prepare(self._branch, self._base, seq=self._seq)
 
     def provision(self) -> Sequence[str]:

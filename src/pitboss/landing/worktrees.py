@@ -152,15 +152,6 @@ def remove_session_branch(repo: Repo, run_id: str, name: str, *, settled: Settle
         repo.git(*NO_HOOKS, "update-ref", ITSELF, "-d", f"refs/heads/{name}", tip)
 
 
-def clear_name(repo: Repo, run_id: str, seq: int, branch: str) -> None:
-    """Rescue and delete branches named below a session's branch, which git could not create beside them."""
-    below = repo.git("for-each-ref", "--format=%(objectname) %(refname)", f"refs/heads/{branch}/")
-    for line in os.fsdecode(below).splitlines():
-        oid, _, ref = line.partition(" ")
-        rescue_commit(repo, run_id, seq, oid)
-        repo.git(*NO_HOOKS, "update-ref", ITSELF, "-d", ref, oid)
-
-
 def inner_work(repo: Repo, found: Iterable[nested.Inner], *, run_id: str, message: str) -> list[str]:
     """Commits, on no branch, of what repositories inside a tree hold beyond the run's rescue refs. Raises GitError."""
     every = nested.unique(found)

@@ -108,6 +108,15 @@ ACTS = {
         ends=("ok",),
         modes=(WORKTREE,),
     ),
+    **{
+        f"deletes-{whose}-branch-and-makes-one-below-it{end and '-and-fails'}": Act(
+            f"{_MORE}; {COMMIT}; b={ref}; git checkout -q --detach; git update-ref -d refs/heads/$b;"
+            f" git checkout -qb $b/x; echo kept >kept.txt; {COMMIT}; echo last >last.txt; {end}",
+            keeps=("more\n", "kept\n", "last\n"),
+        )
+        for whose, ref in (("its", "$(git symbolic-ref --short HEAD)"), ("the-run", RUN))
+        for end in ("", "exit 1")
+    },
     "drops-its-stash": Act(
         f"echo untracked >n.txt; echo dirt >README.md; {AGENT} stash -qu; git stash drop -q",
         keeps=("untracked\n", "dirt\n"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.hostile.act import IN_PLACE, Act
+from tests.hostile.act import AGENT, IN_PLACE, Act
 
 _FILES = (
     *(
@@ -57,6 +57,10 @@ ACTS = {f"puts-{kind}-in-place-of-files": _everywhere(plant) for kind, plant in 
         'rm -f "$REPO/.pitboss/grind/lock"; ln -s "$BESIDE/precious" "$REPO/.pitboss/grind/lock"'
     ),
     "cleans-away-all-that-git-ignores": _gone("git clean -fdxq -e act.txt"),
+    "cleans-away-all-that-git-ignores-and-fails": Act(
+        "git clean -fdxq -e act.txt; exit 1", modes=(IN_PLACE,)
+    ),
+    "stashes-all-that-git-ignores-too": Act(f"{AGENT} stash -qa", modes=(IN_PLACE,), touches=("stash",)),
     "removes-pitboss": _gone('rm -rf "$REPO/.pitboss"'),
     "removes-pitboss-and-its-copy": _gone('rm -rf "$REPO/.pitboss" "$REPO/.git/pitboss"'),
     "moves-pitboss-away": Act('mv "$REPO/.pitboss" "$SCRATCH/moved"', told=MADE_AGAIN, modes=(IN_PLACE,)),
