@@ -191,7 +191,10 @@ class LiveBuilder:
         self._control: Control | None = None
         self.repo = repo.authored_by(mission.config.author).on_leash(self._abort)
         self.guard = Guard(
-            self.repo, RunPaths(repo.root, run_id).root, fenced=mission.config.sandbox.is_fenced
+            self.repo,
+            RunPaths(repo.root, run_id).root,
+            fenced=mission.config.sandbox.is_fenced,
+            apart=not mission.in_place,
         )
         hooks = None if self.guard.kept_hooks is None else self.guard.kept_hooks.folder
         if hooks is not None:

@@ -67,4 +67,4 @@ def test_a_resume_that_is_refused_asks_git_for_the_repository_its_tree_its_refs_
     assert project.pitboss("grind", "--max-iterations", "1").code == BUDGET_STOP
     traces = trace(project, tmp_path)
     assert project.pitboss("grind", "--resume", "--max-iterations", "1").code == BUDGET_STOP
-    assert sorted(commands(traces)) == ["for-each-ref", "rev-parse", "rev-parse", "status"]
+    assert sorted(commands(traces)) == ["for-each-ref", "for-each-ref", "rev-parse", "rev-parse", "status"]

@@ -23,6 +23,7 @@ from pitboss.git.whereabouts import HOOKS
 from pitboss.landing.kept_rescues import KeptRescues
 from pitboss.landing.refs import REF_FOLDERS
 from pitboss.landing.shared_refs import SharedRefs, changed_at
+from pitboss.landing.users_refs import UsersRefs
 from pitboss.store.backup import kept_in_git
 from pitboss.store.files import make_directory, read_regular, write_atomic
 from pitboss.store.opening import PRIVATE, entry_at, open_users
@@ -63,10 +64,11 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 class Guard:
     """Watches over one repository for a run whose directory is `run`; safe to call from several threads.
 
-    If its sessions are `fenced`, also over what their sandbox leaves open of git's refs.
+    If its sessions are `fenced`, also over what their sandbox leaves open of git's refs. None works in the user's tree
+    if they work `apart`.
     """
 
-    def __init__(self, repo: Repo, run: Path, *, fenced: bool = False) -> None:
+    def __init__(self, repo: Repo, run: Path, *, fenced: bool = False, apart: bool = False) -> None:
         self._repo = repo
         self._folder = run / FOLDER
         self._lock = threading.Lock()
@@ -76,6 +78,7 @@ class Guard:
         self._layout = Layout(repo, REF_FOLDERS, mark=kept_in_git(run.name))
         self._refs = SharedRefs(repo, run.name, self._folder / _REFS)
         self._rescues = KeptRescues(repo, run.name, self._folder / _RESCUES)
+        self._users = UsersRefs(repo, run.name, apart=apart)
         self._fenced = fenced
         self.kept_hooks = _kept_hooks(repo, run) if fenced else None
         """Those in the tree, if sessions are fenced."""
@@ -125,7 +128,8 @@ class Guard:
         return warnings
 
     def _keep(self) -> None:
-        """Note what a sandbox leaves open, and what git runs outside."""
+        """Note what the user's refs hold, what a sandbox leaves open, and what git runs outside."""
+        self._users.begin()
         if self.kept_hooks is not None:
             self._refs.begin()
             self.kept_hooks.keep()
@@ -161,7 +165,12 @@ class Guard:
             if self._clean > begun:
                 return ()  # a check that began after this call found everything as it was
             self._begun += 1
-            warnings = (*self._checked(seq), *self._checked_refs(), *self._rescues.check())
+            warnings = (
+                *self._checked(seq),
+                *self._checked_refs(),
+                *self._users.check(seq),
+                *self._rescues.check(),
+            )
             if not warnings:
                 self._clean = self._begun
             return warnings

@@ -18,6 +18,7 @@ from pitboss.git.merge import holds_all
 from pitboss.git.move_out import move_out
 from pitboss.git.small_files import read_file
 from pitboss.landing import rescue_refs
+from pitboss.landing.users_refs import WHY as OF_THE_USER
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ HIDDEN = "files that its own ignore rules hide"
 REFUSED = "files whose names git refuses"
 STASHED = "a stash that was dropped"
 TAKEN_AWAY = Reason.HOOK_FAILED.because("a git hook took away what was to be committed")
-BESIDE = (INSIDE, HISTORY, HIDDEN, STASHED)
+BESIDE = (INSIDE, HISTORY, HIDDEN, STASHED, OF_THE_USER)
 """Why a session has rescue refs even though it landed."""
 _KEPT_RULES = "pitboss-kept-rules"
 

@@ -10,6 +10,7 @@ _RESCUE = "for n in 1 2 3; do git symbolic-ref refs/pitboss/rescue/$PITBOSS_RUN_
 _SPLIT = "git config core.splitIndex true; git update-index --split-index"
 _REST_OF_INDEX = '"$(git rev-parse --git-dir)"/sharedindex.*'
 _MORE = "echo more >README.md"
+_FEATURE = "git switch -qc feature; echo feature >f.txt; git add f.txt; git commit -qm f; git switch -q main"
 
 ACTS = {
     **{
@@ -115,6 +116,29 @@ ACTS = {
             keeps=("more\n", "kept\n", "last\n"),
         )
         for whose, ref in (("its", "$(git symbolic-ref --short HEAD)"), ("the-run", RUN))
+        for end in ("", "exit 1")
+    },
+    **{
+        f"{name}-the-users-branch{end and '-and-fails'}": Act(
+            f"{act}; {end}", before=_FEATURE, keeps=("feature\n",), touches=("branches",), told=told
+        )
+        for name, act, told in (
+            ("deletes", "git branch -q -D feature", "the branch feature was deleted"),
+            ("moves", "git branch -q -f feature HEAD", "the branch feature was moved to"),
+        )
+        for end in ("", "exit 1")
+    },
+    "lands-its-work-on-a-branch-of-the-users": Act(
+        f"{COMMIT}; git push -q . HEAD:other", touches=("branches",), told="the branch other was moved to"
+    ),
+    **{
+        f"{name}-the-users-stash{end and '-and-fails'}": Act(
+            f"{act}; {end}", keeps=("stashed\n",), touches=("stash",), told="the stash lost `WIP on main"
+        )
+        for name, act in (
+            ("drops", "git stash drop -q"),
+            ("pops", "git stash pop -q; git checkout -q HEAD ."),
+        )
         for end in ("", "exit 1")
     },
     "drops-its-stash": Act(
