@@ -105,3 +105,20 @@ def test_a_repair_that_cannot_rescue_yet_says_so_and_keeps_it_for_later(tmp_path
     repaired = scene.project.pitboss("repair", run_id)
     assert repaired.code == 0, repaired
     assert scene.kept()["work.txt"] == "work\n"
+
+
+def test_a_whole_repository_that_is_moved_is_told_and_goes_on_where_it_is(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    moved = tmp_path / "moved"
+    project.prompt("alpha", f"echo work >work.txt; cd /; mv {project.root} {moved}")
+    done = project.pitboss("grind", "--max-iterations", "3")
+    assert done.code == 70
+    assert f"error: {project.root} is gone: the repository is in {moved} now\n" in done.err
+    assert "hint: nothing is lost: move it back, or `cd` to where it is; then `pitboss repair 2" in done.err
+    assert len(done.err.split(" started (shell)")) == 2, "no agent is started where nothing is"
+    project.root = moved
+    repaired = project.pitboss("repair", the_run(project).run_id)
+    assert repaired.code == 0, repaired
+    assert the_run(project).files(f"refs/pitboss/rescue/{the_run(project).run_id}/session-0001") == {
+        "work.txt": "work\n"
+    }

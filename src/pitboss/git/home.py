@@ -84,9 +84,18 @@ class Home:
         if place == self.path:
             self.begin()
             return place, []
+        if not self.path.parent.is_dir():
+            raise self._moved_with(place)
         stand_ins = move_back(place, self.path, set_aside)
         self.begin()
         return place, stand_ins
+
+    def _moved_with(self, place: Path) -> RepositoryGone:
+        """What to raise if the folder that it was in is gone as well: somebody moved the whole repository."""
+        return RepositoryGone(
+            f"{self.path.parent} is gone: the repository is in {place.parent} now",
+            hint=f"nothing is lost: move it back, or `cd` to where it is; {GO_ON}",
+        )
 
     def gone(self) -> RepositoryGone:
         """What to raise if it is nowhere, or lacks what a repository needs."""

@@ -27,7 +27,12 @@ _FILES = (
     *("index", "COMMIT_EDITMSG", "logs/HEAD", "packed-refs", "shallow"),
     *("info/exclude", "info/attributes", "objects/info/alternates"),
 )
-_WAITED_AT = ("HEAD", "index", "logs/HEAD")
+_WAITED_AT = (
+    *("HEAD", "index", "logs/HEAD", "commondir", "gitdir"),
+    *("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"),
+)
+_MOST_BYTES = 4 * 2**30
+"""Git reads these files whole. A larger one is not its own, and would keep it busy until memory ends."""
 _MAIN = ("objects", "refs", "logs")
 _NEEDED = ("objects", "refs")
 """Without these folders git finds no repository."""
@@ -103,6 +108,10 @@ class Layout:
 
     def _check_kinds(self, set_aside: SetAside) -> Iterator[str]:
         """Remove what is neither a file, a folder nor a link where git needs the one or the other."""
+        for place in (*self._heads(), *self._files):
+            if _is_too_large(place):
+                set_aside(Path(place), os.path.relpath(place, self._repo.common_dir))
+                yield f"{place} was larger than {_MOST_BYTES >> 30} GiB and was removed: git would have read all of it"
         for place in self._heads():
             if _kind(place) == stat.S_IFIFO:
                 _remove_pipe(place)
@@ -122,7 +131,7 @@ class Layout:
 
     def _heads(self) -> Iterator[str]:
         """Files that git reads first in a working tree, of this one and of those beside it."""
-        yield str(self._repo.inside("HEAD"))
+        yield from (str(self._repo.inside(name)) for name in _WAITED_AT)
         with suppress(OSError), os.scandir(self._repo.common_dir / "worktrees") as entries:
             git_dirs = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
             yield from (f"{git_dir}/{name}" for git_dir in git_dirs for name in _WAITED_AT)
@@ -209,6 +218,13 @@ def _kind(place: str) -> int:
         return stat.S_IFMT(os.lstat(place).st_mode)
     except OSError:
         return 0
+
+
+def _is_too_large(place: str) -> bool:
+    try:
+        return os.lstat(place).st_size > _MOST_BYTES
+    except OSError:
+        return False
 
 
 def _remove_pipe(pipe: str) -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 _STASH = lazy_pattern(rb"(?:WIP on|On) ([^:]+):")
 _SWITCH = lazy_pattern(rb"checkout: moving from (\S+) to (\S+)")
 
+_MOST_BYTES = 64 * 2**20
+"""Of a longer log only the end is read."""
+
 
 class ReflogEntry(NamedTuple):
     """Where HEAD or the stash moved to, when in seconds since the epoch, and why in git's words."""
@@ -57,8 +60,8 @@ def entries_of(log: Path, offset: int = 0) -> Iterator[ReflogEntry]:
 def _tail(log: Path, offset: int) -> bytes:
     try:
         with log.open("rb") as file:
-            file.seek(offset)
-            return file.read()
+            file.seek(max(offset, size_of(log) - _MOST_BYTES))
+            return file.read(_MOST_BYTES)
     except FileNotFoundError:
         return b""
 

@@ -89,6 +89,18 @@ ACTS = {
     ),
     "head-of-garbage": Act('echo garbage >"$(git rev-parse --git-dir)/HEAD"'),
     "head-of-the-user-of-garbage": Act('echo garbage >"$REPO/.git/HEAD"'),
+    **{
+        f"{name}-of-its-own-that-no-memory-holds": Act(
+            f'cd "$(git rev-parse --git-dir)"; mkdir -p info; truncate -s 1T {file}'
+        )
+        for name, file in (
+            ("head", "HEAD"),
+            ("log", "logs/HEAD"),
+            ("ignore-rules", "info/exclude"),
+            ("common-directory", "commondir"),
+            ("merge", "MERGE_HEAD"),
+        )
+    },
     "head-that-no-memory-holds": Act('truncate -s 1T "$REPO/.git/HEAD"', modes=(IN_PLACE,)),
     "index-of-the-user-of-garbage": Act('echo garbage >"$REPO/.git/index"', modes=("in-place", PARALLEL)),
     "lock-of-all-refs": Act('touch "$REPO/.git/packed-refs.lock"', ends=("ok",)),
