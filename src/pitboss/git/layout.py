@@ -62,6 +62,7 @@ class Layout:
             dict.fromkeys((*map(str, places), *main, *self._on_the_way, *self._files)),
             str(repo.common_dir / "worktrees"),
         )
+        self._own_heads = tuple(str(repo.inside(name)) for name in _WAITED_AT)
         self._stand_ins: list[Path] = []
         self._links: frozenset[Path] = frozenset()
         self._main: tuple[HeldFolder, ...] = ()
@@ -108,30 +109,25 @@ class Layout:
 
     def _check_kinds(self, set_aside: SetAside) -> Iterator[str]:
         """Remove what is neither a file, a folder nor a link where git needs the one or the other."""
-        for place in (*self._heads(), *self._files):
-            if _is_too_large(place):
-                set_aside(Path(place), os.path.relpath(place, self._repo.common_dir))
-                yield f"{place} was larger than {_MOST_BYTES >> 30} GiB and was removed: git would have read all of it"
-        for place in self._heads():
-            if _kind(place) == stat.S_IFIFO:
-                _remove_pipe(place)
-                yield f"{place} was a pipe and was removed: git would have waited there for ever"
-        for place in self._files:
-            kind = _kind(place)
+        for place in dict.fromkeys((*self._files, *self._heads())):
+            kind, size = _facts(place)
             if kind == stat.S_IFIFO:
                 _remove_pipe(place)
                 yield f"{place} was a pipe and was removed: git would have waited there for ever"
-            elif kind not in (0, stat.S_IFREG, stat.S_IFLNK):
+            elif size > _MOST_BYTES:
+                set_aside(Path(place), os.path.relpath(place, self._repo.common_dir))
+                yield f"{place} was larger than {_MOST_BYTES >> 30} GiB and was removed: git would have read all of it"
+            elif kind not in (0, stat.S_IFREG, stat.S_IFLNK) and place in self._files:
                 set_aside(Path(place), os.path.relpath(place, self._repo.common_dir))
                 yield f"{place} was no file and was removed: git needs one there, or none"
         for place in self._folders:
-            if _kind(place) not in (0, stat.S_IFDIR, stat.S_IFLNK):
+            if _facts(place)[0] not in (0, stat.S_IFDIR, stat.S_IFLNK):
                 set_aside(Path(place), os.path.relpath(place, self._repo.common_dir))
                 yield f"{place} was no folder and was removed: git needs one there, or none"
 
     def _heads(self) -> Iterator[str]:
         """Files that git reads first in a working tree, of this one and of those beside it."""
-        yield from (str(self._repo.inside(name)) for name in _WAITED_AT)
+        yield from self._own_heads
         with suppress(OSError), os.scandir(self._repo.common_dir / "worktrees") as entries:
             git_dirs = [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]
             yield from (f"{git_dir}/{name}" for git_dir in git_dirs for name in _WAITED_AT)
@@ -212,19 +208,13 @@ class Layout:
         yield from (Path(place) for place in self._on_the_way if os.path.islink(place))  # noqa: PTH114 - many a look
 
 
-def _kind(place: str) -> int:
-    """What is there: one of the kinds of `stat`; 0 if nothing is."""
+def _facts(place: str) -> tuple[int, int]:
+    """What is there, one of the kinds of `stat`, and how large it is; 0 if nothing is."""
     try:
-        return stat.S_IFMT(os.lstat(place).st_mode)
+        found = os.lstat(place)
     except OSError:
-        return 0
-
-
-def _is_too_large(place: str) -> bool:
-    try:
-        return os.lstat(place).st_size > _MOST_BYTES
-    except OSError:
-        return False
+        return 0, 0
+    return stat.S_IFMT(found.st_mode), found.st_size
 
 
 def _remove_pipe(pipe: str) -> None:

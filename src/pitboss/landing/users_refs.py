@@ -49,6 +49,7 @@ class UsersRefs:
         self._apart = apart
         self._runs = f"{runs_dir(repo.root)}/"
         self._heads = str(repo.common_dir / _HEADS)
+        self._files = tuple(str(repo.common_dir / name) for name in _FILES)
         self._folders: tuple[str, ...] = ()
         self._seen: list[Identity] | None = None
         self._branches: Names = {}
@@ -96,8 +97,7 @@ class UsersRefs:
         self._folders = tuple(found)
 
     def _look(self) -> list[Identity]:
-        files = (str(self._repo.common_dir / name) for name in _FILES)
-        return [_identity(place) for place in (*self._folders, *files)]
+        return [_identity(place) for place in (*self._folders, *self._files)]
 
     def _read(self) -> tuple[Names, Names]:
         """The branches, and the stashes."""
