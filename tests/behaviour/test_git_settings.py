@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.cli import Project
-from tests.support.runs import Gate, grinding, the_run, verdict
+from tests.support.runs import Gate, configure, grinding, the_run, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,10 +119,13 @@ def test_a_start_that_git_refuses_is_no_run(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", ["", "exit 1"], ids=["lands", "is rescued"])
 @pytest.mark.parametrize("parallel", ["1", "2"], ids=["in place", "side by side"])
+@pytest.mark.parametrize("extension", [False, True], ids=["", "settings of each tree"])
 def test_a_sparse_checkout_that_a_session_made_deletes_nothing(
-    tmp_path: Path, parallel: str, end: str
+    tmp_path: Path, *, extension: bool, parallel: str, end: str
 ) -> None:
     project = Project.create(tmp_path / "repo")
+    if extension:
+        project.git("config", "extensions.worktreeConfig", "true")
     project.write("one/a.txt", "a\n")
     project.write("two/b.txt", "b\n")
     project.commit("More")
@@ -135,3 +138,18 @@ def test_a_sparse_checkout_that_a_session_made_deletes_nothing(
     (kept,) = run.record("alpha").get("rescue") or [run.branch]
     assert project.git("diff", "--name-status", "main", kept) == "M\tone/a.txt\n"
     assert (project.root / "two/b.txt").read_text() == "b\n"
+
+
+def test_in_the_mode_worktree_your_checkout_is_as_sparse_as_you_like(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    project.write("one/a.txt", "a\n")
+    project.write("two/b.txt", "b\n")
+    project.commit("More")
+    project.git("config", "extensions.worktreeConfig", "true")
+    configure(project, grind='mode = "worktree"\n')
+    project.prompt(
+        "alpha", f"git -C {project.root} sparse-checkout set one; echo work >>one/a.txt", max_runs=1
+    )
+    assert project.pitboss("grind").code == 0
+    assert project.git("sparse-checkout", "list") == "one\n"
+    assert not (project.root / "two").exists()

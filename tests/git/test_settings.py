@@ -22,7 +22,7 @@ USERS = (
         ("core.excludesfile", True),
         ("core.anything.new", True),
         ("core.autocrlf", False),
-        ("core.sparsecheckout", False),
+        ("core.sparsecheckout", True),
         ("include.path", True),
         ("includeif.gitdir:/x.path", True),
         ("filter.lfs.clean", True),

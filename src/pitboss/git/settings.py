@@ -27,12 +27,14 @@ _HARMLESS = frozenset(
     (
         *("core.abbrev", "core.autocrlf", "core.commentchar", "core.compression", "core.eol"),
         *("core.filemode", "core.ignorecase", "core.logallrefupdates", "core.precomposeunicode"),
-        *("core.quotepath", "core.safecrlf", "core.sparsecheckout", "core.sparsecheckoutcone"),
+        *("core.quotepath", "core.safecrlf"),
         *("core.untrackedcache", "core.whitespace", "diff.algorithm", "diff.colormoved"),
         *("diff.renamelimit", "diff.renames", "extensions.partialclone", "init.defaultbranch"),
         *("merge.conflictstyle", "merge.ff", "merge.renamelimit", "merge.renames"),
     )
 )
+_NARROWS = frozenset(("core.sparsecheckout", "core.sparsecheckoutcone"))
+"""What decides which files are in a working tree."""
 _ENDS = (".update", ".command", ".cmd", ".program", ".path", ".helper")
 _NOT_COPIED = ("core.bare", "core.worktree")
 _TRIED = (
@@ -77,8 +79,11 @@ def is_decisive(key: str) -> bool:
     return section in _SECTIONS or key.endswith(_ENDS)
 
 
-def compare(was: bytes, now: bytes) -> Comparison | None:
-    """What changed between two configs, and `now` with its decisive keys put back; None if git cannot read it."""
+def compare(was: bytes, now: bytes, *, may_narrow: bool = False) -> Comparison | None:
+    """What changed between two configs, and `now` with its decisive keys put back; None if git cannot read it.
+
+    It `may_narrow` the working tree to some of its files, if that is the user's to decide.
+    """
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="pitboss-") as folder:
@@ -89,10 +94,10 @@ def compare(was: bytes, now: bytes) -> Comparison | None:
         if before is None or after is None:
             return None
         changed = [key for key in {**before, **after} if before.get(key) != after.get(key)]
-        broken = _broken(
-            Path(folder), {key: after[key] for key in changed if key in after and not is_decisive(key)}
-        )
-        decisive = tuple(key for key in changed if is_decisive(key) or key in broken)
+        decided = {key for key in changed if is_decisive(key) and not (may_narrow and key in _NARROWS)}
+        free = {key: after[key] for key in changed if key in after and key not in decided}
+        broken = _broken(Path(folder), free)
+        decisive = tuple(key for key in changed if key in decided or key in broken)
         other = tuple(key for key in changed if key not in decisive)
         if not decisive:
             return Comparison(decisive=(), other=other, content=now)

@@ -78,6 +78,7 @@ class Guard:
         self._layout = Layout(repo, REF_FOLDERS, mark=kept_in_git(run.name))
         self._refs = SharedRefs(repo, run.name, self._folder / _REFS)
         self._rescues = KeptRescues(repo, run.name, self._folder / _RESCUES)
+        self._apart = apart
         self._users = UsersRefs(repo, run.name, apart=apart)
         self._fenced = fenced
         self.kept_hooks = _kept_hooks(repo, run) if fenced else None
@@ -298,7 +299,7 @@ class Guard:
     def _settle_config(self, name: str, was: Found | None, now: Found) -> str | None:
         from pitboss.git.settings import compare
 
-        compared = compare(was.content if was else b"", now.content)
+        compared = compare(was.content if was else b"", now.content, may_narrow=self._apart)
         if compared is None:
             return self._put_back(name, was, why="it could no longer be read")
         if not compared.decisive:
