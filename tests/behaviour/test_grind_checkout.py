@@ -130,6 +130,10 @@ def test_sessions_elsewhere_leave_the_checkout_alone(project: Project) -> None:
     [
         ("git branch -q -m main renamed", "main is gone"),
         ("git worktree add -q ../elsewhere main", "main is checked out in "),
+        (
+            "git worktree add -q -b side .trees/side",
+            "the working tree has changes that did not land: .trees/\n",
+        ),
         ("rm README.md; echo README.md >.gitignore", None),
     ],
 )

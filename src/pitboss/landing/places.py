@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pitboss.core.measures import first_few
 from pitboss.core.session import Location
 from pitboss.errors import FULL, StartError
 from pitboss.git.errors import GitError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pitboss.core.session import Assignment
     from pitboss.landing.site import Site
 
+_MOST_NAMED = 5
 PROBE_BYTES = 64 * 1024
 """What git needs to write a few objects."""
 
@@ -88,7 +90,8 @@ class GitPlaces:
         finally:
             status = look_around()
         if status.dirty:
-            raise StartError("the working tree has changes that no session made")
+            named = f": {first_few(status.few_paths, _MOST_NAMED)}" if status.few_paths else ""
+            raise StartError(f"the working tree has changes that did not land{named}")
         if prospect.obstacle:
             raise StartError(prospect.obstacle)
         silent = self._switch.to(back)
