@@ -21,7 +21,8 @@ git init -q -b main repo && cd repo
 git config user.name somebody && git config user.email some@body
 echo one > file && git add file && git commit -q -m start
 git branch feature
-git worktree add -q -b {OWN} ../slot && git worktree add -q -b {NEXT} ../next && git worktree add -q ../desk feature
+git worktree add -q --detach ../slot && git -C ../slot switch -qc {OWN}
+git worktree add -q --detach ../next && git -C ../next switch -qc {NEXT} && git worktree add -q ../desk feature
 """
 STASH = "echo two > file && git stash -q"
 CASES = {
@@ -36,6 +37,14 @@ CASES = {
         True,
     ),
     "in its own tree, without a branch": (f"cd ../slot; git checkout -q --detach; {STASH}", True),
+    "in its own tree, without a branch, to which it came back": (
+        f"cd ../slot; git checkout -q --detach; {STASH}; git switch -q -; git checkout -q --detach; git switch -q -",
+        True,
+    ),
+    "beside it, in another session's tree without a branch": (
+        f"cd ../next; git checkout -q --detach; {STASH}; git switch -q -",
+        False,
+    ),
     "in its own tree, without a branch, while the user has none either": (
         f"git checkout -q --detach; cd ../slot; git checkout -q --detach; {STASH}; git switch -q -",
         True,

@@ -39,8 +39,10 @@ class StashOrigin:
             return True
         if self._private.fullmatch(stashed_on):
             return False
-        here, *elsewhere = (_checked_out(git_dir, since) for _, git_dir in working_trees(self._repo))
-        return self._had(here, stashed_on) or not any(self._had(names, stashed_on) for names in elsewhere)
+        here, *elsewhere = (git_dir for _, git_dir in working_trees(self._repo))
+        return self._had(_checked_out(here, since, self._branch), stashed_on) or not any(
+            self._had(_checked_out(git_dir, since), stashed_on) for git_dir in elsewhere
+        )
 
     def _had(self, names: set[str], stashed_on: str) -> bool:
         return stashed_on in names or (stashed_on == _NO_BRANCH and not all(map(self._is_branch, names)))
@@ -53,12 +55,16 @@ class StashOrigin:
         )
 
 
-def _checked_out(git_dir: Path, since: int) -> set[str]:
-    """Which branches and commits a working tree has had checked out; only its HEAD if its log cannot be read."""
+def _checked_out(git_dir: Path, since: int, begun_on: str = "") -> set[str]:
+    """Which branches and commits a working tree has had checked out; only its HEAD if its log cannot be read.
+
+    If work has `begun_on` a branch, what was there before the tree came to that does not count.
+    """
     found = {text_of(git_dir / "HEAD").strip().removeprefix(_ON_BRANCH)}
     log = git_dir / "logs" / "HEAD"
     try:
-        entries = list(entries_of(log)) if log.is_file() else []
+        entries = [entry for entry in entries_of(log) if entry.at >= since] if log.is_file() else []
     except OSError:
         entries = []
-    return found.union(*(entry.switched_between for entry in entries if entry.at >= since))
+    came = (nth for nth, entry in enumerate(entries, 1) if entry.switched_between[1:] == (begun_on,))
+    return found.union(*(entry.switched_between for entry in entries[next(came, 0) :]))
