@@ -800,3 +800,17 @@ def test_nothing_starts_while_there_is_no_place_for_it_and_the_run_goes_on_once_
     assert stage.run() == EXHAUSTED
     assert looks == [False, True]
     assert stage.log == [1]
+
+
+def test_what_has_ended_is_on_disk_while_there_is_no_place_for_the_next_session(stage: Stage) -> None:
+    written: list[int] = []
+
+    def has_room() -> bool:
+        written.append(stage.rundir_state().last_session_seq)
+        return len(written) in (1, 4)
+
+    stage.prepare("alpha bravo", lambda _seq: How())
+    stage.places.has_room = has_room  # type: ignore[method-assign]
+    assert stage.run() == EXHAUSTED
+    assert written[2:] == [1, 1]
+    assert stage.log == [1, 2]

@@ -89,11 +89,9 @@ class Loop:
         self._close_gate(closing=self._brakes.ends_waits(stop))
         if stop is not None:
             return Wait() if running else stop
-        if self._control.paused:
-            if not running:
-                self._journal.caught_up()
-            return Idle()
-        step = self._picking.next(self._pool.placed, self._pool.landing)
+        step = Idle() if self._control.paused else self._picking.next(self._pool.placed, self._pool.landing)
+        if isinstance(step, Idle) and not running:
+            self._journal.caught_up()
         if isinstance(step, Choice) and running and not self._brakes.can_afford(step.cost_group):
             return Wait()
         return step
