@@ -80,6 +80,20 @@ def test_identity_line_ends_hooks_and_copied_files_are_on_a_worker_what_they_are
     assert list((run.folder / "workers").glob("local-*/")) == []
 
 
+def test_what_git_ignores_at_home_by_rules_that_are_not_in_git_is_ignored_on_a_worker(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    rules = project.write("../rules", "*.tmp\n")
+    project.git("config", "core.excludesFile", str(rules))
+    (project.root / ".git/info/exclude").write_bytes(b"*.log\n\xff\n.env")
+    project.write(".env", "KEY=value\n")
+    configure(project, more='[grind.worktree]\ncopy = [".env"]')
+    project.prompt("alpha", "for name in a.tmp a.log a.txt; do cat .env > $name; done", max_runs=1)
+    done = project.pitboss("grind", "--workers", "local:1")
+    assert done.code == 0, done
+    run = the_run(project)
+    assert run.files(run.branch) == {"a.txt": "KEY=value\n"}
+
+
 def test_a_run_says_once_which_files_a_worker_cannot_copy_though_the_checkout_has_them(
     tmp_path: Path,
 ) -> None:

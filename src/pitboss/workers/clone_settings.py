@@ -1,4 +1,4 @@
-"""Copies the runner's git settings and hooks to a clone, so that sessions commit there as at home (SPEC 14)."""
+"""Copies git settings, hooks and ignore rules to a clone, so that sessions commit there as at home (SPEC 14)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.git.committer import COMMIT_HOOKS
+from pitboss.git.ignore_rules import ExcludeFiles
 from pitboss.git.repo import NO_HOOKS
 from pitboss.store.files import make_directory, read_regular, write_atomic
 
@@ -51,24 +52,26 @@ _LFS = {
 
 
 class CloneSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Settings by key, and the commit hooks of git by name."""
+    """Settings by key, the commit hooks of git by name, and what git ignores by rules that are not in git."""
 
     settings: dict[str, str] = {}
     hooks: dict[str, str] = {}
+    ignored: bytes = b""
 
 
 def settings_of(repo: Repo) -> CloneSettings:
-    """The settings and hooks that clones of a repository take over. Raises GitError.
+    """The settings, hooks and ignore rules that clones of a repository take over. Raises GitError.
 
     Hooks in a folder that is in git come with the commits; others are read, unless they are not text.
     """
+    ignored = ExcludeFiles().now(repo).text
     listed = os.fsdecode(repo.git("config", "--list", "-z")).split("\0")
     every = dict(map(_setting, filter(None, listed)))
     carried = {key: value for key, value in every.items() if key in CARRIED}
     folder = Path(every.get("core.hookspath") or repo.common_dir / "hooks").expanduser()
     if not folder.is_absolute():
-        return CloneSettings(settings=carried | {"core.hookspath": str(folder)})
-    return CloneSettings(settings=carried, hooks=_scripts(folder))
+        return CloneSettings(settings=carried | {"core.hookspath": str(folder)}, ignored=ignored)
+    return CloneSettings(settings=carried, hooks=_scripts(folder), ignored=ignored)
 
 
 def filters_in_use(repo: Repo) -> tuple[str, ...]:
@@ -88,6 +91,8 @@ def take_over(clone: Repo, found: CloneSettings) -> None:
     for name in sorted({*COMMIT_HOOKS} & {*found.hooks}):
         write_atomic(folder / name, found.hooks[name].encode(errors="surrogateescape"))
         (folder / name).chmod(0o755)
+    make_directory(clone.common_dir / "info")
+    write_atomic(clone.common_dir / "info" / "exclude", found.ignored)
     carried = {key: value for key, value in found.settings.items() if key in CARRIED}
     hooks = found.settings.get("core.hookspath", str(folder))
     wanted = {**carried, **_LFS, "core.hookspath": hooks}
