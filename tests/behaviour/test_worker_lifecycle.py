@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -105,6 +106,10 @@ def test_a_worker_that_leaves_finishes_its_session_and_one_that_is_added_takes_t
         with project.started("grind", "--workers", cluster.address) as process:
             gates[0].wait()
             wait_until(lambda: " on anna" in project.pitboss("status").out)
+            run_id = the_run(project).run_id
+            wait_until(lambda: f" 1 of {run_id[-4:]} " in project.pitboss("workers", cluster.address).out)
+            assert re.search(r" 1 +0 +\d+ s ago", project.pitboss("workers").out)
+            assert listed(project)["anna"]["runs"] == {run_id: [1]}
             anna.send_signal(signal.SIGINT)
             wait_until(lambda: listed(project)["anna"]["unfit"] == "it is leaving")
             gates[0].open()

@@ -13,7 +13,7 @@ from pitboss.screens.output import say, write_json
 from pitboss.screens.table import say_table
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pitboss.workers.cluster import Membership
@@ -90,7 +90,11 @@ def _list(address: str | None, tls: Path | None, *, as_json: bool) -> None:
     from pitboss.workers.requirements import require_certificates
 
     require_certificates(address, tls)
-    where = _live() if address is None else Membership(address=address, tls=None if tls is None else str(tls))
+    run_id, where = (
+        _live()
+        if address is None
+        else (None, Membership(address=address, tls=None if tls is None else str(tls)))
+    )
     try:
         found = members(where)
     except (OSError, TimeoutError) as error:
@@ -105,10 +109,11 @@ def _list(address: str | None, tls: Path | None, *, as_json: bool) -> None:
     elif not found:
         say("no workers")
     else:
-        _print(found)
+        _print(found, run_id)
 
 
-def _live() -> Membership:
+def _live() -> tuple[str, Membership]:
+    """The live run, and where its workers are."""
     from pitboss.cli.shared.chosen import live_run
     from pitboss.cli.shared.project import project_root
     from pitboss.store.files import read_regular
@@ -121,7 +126,7 @@ def _live() -> Membership:
     said = read_regular(RunPaths(repo, run_id).workers, 64 * 1024)
     if said is None:
         raise CommandError(f"run {run_id} has no workers: its sessions run here")
-    return from_json(said, Membership)
+    return run_id, from_json(said, Membership)
 
 
 def _as_json(worker: WorkerInfo) -> dict[str, object]:
@@ -136,26 +141,38 @@ def _as_json(worker: WorkerInfo) -> dict[str, object]:
         "version": facts and facts.version,
         "agents": {} if facts is None else msgspec.to_builtins(facts.agents),
         "seqs": [] if facts is None else sorted(seq for seqs in facts.seqs.values() for seq in seqs),
+        "runs": {} if facts is None else facts.seqs,
         "finished": facts and facts.finished,
         "last_seen": datetime.fromtimestamp(worker.last_seen, UTC).isoformat().replace("+00:00", "Z"),
         "unfit": worker.unfit,
     }
 
 
-def _print(found: tuple[WorkerInfo, ...]) -> None:
-    say_table(_COLUMNS, [*map(_row, found)])
+def _print(found: tuple[WorkerInfo, ...], run_id: str | None) -> None:
+    say_table(_COLUMNS, [_row(worker, run_id) for worker in found])
     for worker in found:
         if worker.unfit is not None:
             say(f"{worker.name} gets no session: {worker.unfit}")
 
 
-def _row(worker: WorkerInfo) -> tuple[str, ...]:
+def _in_flight(runs: Mapping[str, Sequence[int]], run_id: str | None) -> str:
+    """Sessions by number, those of the live run first; other runs have numbers of their own, so each says of which."""
+    own = ",".join(map(str, runs.get(run_id or "", ())))
+    others = (
+        f"{','.join(map(str, seqs))} of {other.rpartition('-')[2]}"
+        for other, seqs in sorted(runs.items())
+        if other != run_id
+    )
+    return "; ".join(filter(None, (own, *others))) or "-"
+
+
+def _row(worker: WorkerInfo, run_id: str | None) -> tuple[str, ...]:
     from pitboss.workers.roster import agents_shown
 
     facts = worker.facts
     seen = f"{max(0.0, datetime.now(UTC).timestamp() - worker.last_seen):.0f} s ago"
     if facts is None:
         return (worker.name, "", "", "", "", "", "", seen, "")
-    seqs = ",".join(str(seq) for seqs in facts.seqs.values() for seq in seqs)
-    numbers = (str(facts.pid), str(facts.slots), facts.version, seqs or "-", str(facts.finished))
+    busy = _in_flight(facts.seqs, run_id)
+    numbers = (str(facts.pid), str(facts.slots), facts.version, busy, str(facts.finished))
     return (worker.name, facts.host, *numbers, seen, agents_shown(facts.agents) or "none")
