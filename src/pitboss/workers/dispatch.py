@@ -258,6 +258,17 @@ class Dispatch:
             for each in ignored_by(self.repo, new)
         )
 
+    def warn_of_work_left(self, session: Assignment) -> None:
+        """Warn of what a session did, and its worker did not hand over: it is lost, or has no room to keep it."""
+        name = session.host or ""
+        if self._cluster.find(name) is None:
+            what = f"is lost: what the session did stays on its disk until a worker named {name} is back"
+        else:
+            what = (
+                "cannot keep what the session did, as its log explains: that stays on its disk until it can"
+            )
+        self.warn(session.seq, f"worker {name} {what}")
+
     def warn(self, seq: int, text: str) -> None:
         """Warn of something that concerns a session."""
         self.monitor.warn(seq, text)

@@ -259,11 +259,7 @@ class RemotePlace:
             tips = [each.oid for each in results(self._repo, self._run_id, self._seq)]
             found = self._try(lambda: self._keep(tips, str(Reason.INTERRUPTED)))
         if found is None:
-            self._dispatch.warn(
-                self._seq,
-                f"worker {self._host} is lost: what the session did stays on its disk until a worker"
-                f" named {self._host} is back",
-            )
+            self._dispatch.warn_of_work_left(self._session)
             return Landing(reason=lost_reason(self._host))
         return Landing(rescue=found)
 
