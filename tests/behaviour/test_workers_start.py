@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.cli import Project
 from tests.support.extras import hide
+from tests.support.runs import configure, the_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,3 +87,15 @@ def test_cert_without_a_folder_says_that_it_needs_one(project: Project) -> None:
     refused = project.pitboss("workers", "cert")
     assert refused.code == 4
     assert "cert needs the folder" in refused.err
+
+
+def test_a_run_works_at_home_although_workers_are_configured_if_it_is_told_so_and_stays_there(
+    project: Project,
+) -> None:
+    configure(project, more='[workers]\naddress = "local:1"\n')
+    project.prompt("alpha", "echo x > $PITBOSS_SESSION_SEQ.txt", max_runs=2)
+    assert project.pitboss("grind", "--workers", "none", "--max-iterations", "1").code == 3
+    assert project.pitboss("grind", "--resume", "--max-iterations", "none").code == 0
+    assert [(record["status"], record.get("host")) for record in the_run(project).records] == [
+        ("ok", None)
+    ] * 2

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from pitboss.core.budget import Caps
-from pitboss.core.config import AgentSettings, Config, GrindSettings, HookSettings, Limits
+from pitboss.core.config import AgentSettings, Config, GrindSettings, HookSettings, Limits, WorkerSettings
 from pitboss.core.mission import Mission
 from pitboss.core.rotation import Rotation
 from pitboss.core.selection import Selection
@@ -54,6 +54,22 @@ def test_workers_are_all_whom_a_run_may_start_with_the_models_it_would_ask_for(
 @pytest.mark.parametrize("mode", ["in-place", "worktree"])
 def test_the_mode_says_whether_a_session_alone_works_in_the_users_tree(mode: Any) -> None:
     assert mission(grind=GrindSettings(mode=mode)).in_place == (mode == "in-place")
+
+
+@pytest.mark.parametrize(
+    ("configured", "chosen", "address"),
+    [
+        (None, None, None),
+        ("local:2", None, "local:2"),
+        ("local:2", "local:3", "local:3"),
+        ("local:2", "none", None),
+    ],
+)
+def test_the_command_line_has_the_last_word_on_where_sessions_work(
+    configured: str | None, chosen: str | None, address: str | None
+) -> None:
+    given = mission(workers=WorkerSettings(address=configured))
+    assert msgspec.structs.replace(given, selection=Selection(workers=chosen)).workers_address == address
 
 
 def test_only_a_run_of_a_task_has_one() -> None:

@@ -60,7 +60,10 @@ LATEST = ""
 )
 @option("--max-parallel", type=whole(1, MAX_COUNT), metavar="N", help="Sessions side by side.")
 @option(
-    "--workers", type=cluster, metavar="ADDRESS", help="Run sessions there: local:N, or a dask scheduler."
+    "--workers",
+    type=cluster,
+    metavar="ADDRESS",
+    help="Run sessions there: local:N, or a dask scheduler; none: here.",
 )
 @option("--sandbox", type=one_of(*SandboxMode), metavar="MODE", help="The sandbox: off, bwrap or command.")
 @cap_options

@@ -47,6 +47,10 @@ class Scheduler(msgspec.Struct, frozen=True):
 Cluster = LocalWorkers | Scheduler
 
 
+NO_WORKERS = "none"
+"""Given instead of an address: sessions run on this machine, whatever the configuration says."""
+
+
 def parse_cluster(value: object) -> Cluster:
     """The cluster that an address stands for: `local:N`, `tls://HOST:PORT`, or `tcp://` on this machine alone.
 

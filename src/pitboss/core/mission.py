@@ -6,6 +6,7 @@ import msgspec
 
 from pitboss.core import worker
 from pitboss.core.budget import Caps
+from pitboss.core.cluster import NO_WORKERS
 from pitboss.core.config import Config, HookSettings
 from pitboss.core.prompt import PromptDoc
 from pitboss.core.rotation import Rotation
@@ -62,7 +63,8 @@ class Mission(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def workers_address(self) -> str | None:
         """Where the machines are on which sessions work; None if that is this one."""
-        return self.selection.workers or self.config.workers.address
+        address = self.selection.workers or self.config.workers.address
+        return None if address == NO_WORKERS else address
 
     @property
     def needs_copies(self) -> bool:

@@ -171,9 +171,9 @@ seqs = ValueKind("numbers", _seqs)
 
 
 def _cluster(word: str) -> str:
-    from pitboss.core.cluster import parse_cluster
+    from pitboss.core.cluster import NO_WORKERS, parse_cluster
 
-    return str(parse_cluster(word))
+    return word if word == NO_WORKERS else str(parse_cluster(word))
 
 
 def _scheduler(word: str) -> str:
@@ -194,7 +194,7 @@ worker_name = ValueKind("name", _worker_name)
 """What a worker is called: `rack-3`."""
 
 cluster = ValueKind("address", _cluster)
-"""Where a run's workers are: `local:3` or `tls://HOST:8786`."""
+"""Where a run's workers are: `local:3`, `tls://HOST:8786`, or `none`."""
 
 scheduler = ValueKind("address", _scheduler)
 """The scheduler of workers: `tls://HOST:8786`."""
