@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.patterns import lazy_pattern
+from pitboss.core.redact import Secrets
 from pitboss.git.committer import COMMIT_HOOKS
 from pitboss.git.ignore_rules import ExcludeFiles
 from pitboss.git.repo import NO_HOOKS
@@ -38,6 +40,14 @@ CARRIED = frozenset(
 )
 """Settings that travel, from wherever the user has them; none of them names a program, a file or a secret."""
 
+_ORIGIN = "remote.origin.url"
+"""Where submodules are found whose URLs are relative, and tools look for the project."""
+
+_USER = lazy_pattern(r"^(https?://)[^/]*@")
+_PASSWORD = lazy_pattern(r"^[^/]+://[^/@:]*:[^/]*@")
+_ELSEWHERE = lazy_pattern(r"^(/|[^-/:][^/:]*:(?!:))")
+"""A path from the root, or a URL: a relative path is another one in a clone, and `ext::` names a program."""
+
 HOOK_LIMIT = 64 * 1024
 """Bytes of a hook; a larger one stays at home."""
 
@@ -67,7 +77,7 @@ def settings_of(repo: Repo) -> CloneSettings:
     ignored = ExcludeFiles().now(repo).text
     listed = os.fsdecode(repo.git("config", "--list", "-z")).split("\0")
     every = dict(map(_setting, filter(None, listed)))
-    carried = {key: value for key, value in every.items() if key in CARRIED}
+    carried = _carried(every)
     folder = Path(every.get("core.hookspath") or repo.common_dir / "hooks").expanduser()
     if not folder.is_absolute():
         return CloneSettings(settings=carried | {"core.hookspath": str(folder)}, ignored=ignored)
@@ -93,11 +103,18 @@ def take_over(clone: Repo, found: CloneSettings) -> None:
         (folder / name).chmod(0o755)
     make_directory(clone.common_dir / "info")
     write_atomic(clone.common_dir / "info" / "exclude", found.ignored)
-    carried = {key: value for key, value in found.settings.items() if key in CARRIED}
+    carried = _carried(found.settings)
     hooks = found.settings.get("core.hookspath", str(folder))
     wanted = {**carried, **_LFS, "core.hookspath": hooks}
     write_atomic(clone.common_dir / _FILE, os.fsencode(_written(wanted)))
     clone.git(*NO_HOOKS, "config", "--replace-all", "include.path", _FILE)
+
+
+def _carried(every: Mapping[str, str]) -> dict[str, str]:
+    carried = {key: value for key, value in every.items() if key in CARRIED}
+    origin = _USER.sub(r"\1", every.get(_ORIGIN, ""))  # on the web, a user may be a token
+    is_open = _ELSEWHERE.match(origin) and not _PASSWORD.match(origin) and Secrets().redact(origin) == origin
+    return carried | {_ORIGIN: origin} if is_open else carried
 
 
 def _setting(entry: str) -> tuple[str, str]:
