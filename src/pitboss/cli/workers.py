@@ -78,7 +78,7 @@ def _make_certificates(directory: str) -> None:
         say(str(path))
     note("copy all three to every machine, safely: whoever has them can run programs on the workers")
     names = f"--tls-ca-file {files.authority} --tls-cert {files.certificate} --tls-key {files.key}"
-    note(f"then start `dask scheduler --protocol tls {names}`")
+    note(f"then start `dask scheduler --protocol tls {names} --dashboard-address 127.0.0.1:0`")
     note(f"`pitboss worker tls://HOST:8786 --tls {directory}` and `[workers] tls` use them")
 
 
