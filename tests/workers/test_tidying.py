@@ -64,6 +64,14 @@ def test_working_copies_of_a_run_go_after_a_day_and_its_clone_after_a_month(disk
     assert not disk.clone.root.exists()
 
 
+def test_a_slot_that_is_still_at_a_commit_that_went_home_keeps_no_clone(disk: Disk) -> None:
+    head = disk.clone.commit_tree("HEAD^{tree}", parent="HEAD", message="landed at home")
+    disk.project.git("-C", str(disk.slot), "reset", "-q", "--hard", head)
+    disk.begin(3, left=(disk.tip, head), is_over=True)
+    tidy_worker(disk.folder, time.time() + CLONE_IDLE_S + 60)
+    assert not disk.clone.root.exists()
+
+
 def test_the_notes_of_a_runs_attempts_go_with_it_and_none_begins_again(disk: Disk) -> None:
     disk.begin(3, left=(disk.tip,), is_over=True)
     tidy_worker(disk.folder)

@@ -70,6 +70,11 @@ class Attending:
         self.found_damage = False
         """Whether git could not read the clone, before anything of the session was there."""
 
+    @property
+    def delivered(self) -> list[str]:
+        """The commits that are at home: those that it rescued, and the one with all of its work, if that went there."""
+        return [*self.rescued, *filter(None, [self._sent])]
+
     def serve(self) -> None:
         """Answer one call after another until the session is released, or the runner is gone: raises Closed."""
         while not (self.is_released or self._lost or self._leaving()):

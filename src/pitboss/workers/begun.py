@@ -29,7 +29,7 @@ class BegunAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt: what it was asked for, as the caller encoded it, and how far it has come.
 
     `left` are the commits that wait to be fetched, None while it runs. `is_over`: all that it handed over is at home,
-    and `left` are those of its rescued commits. `aside` is where its clone is, or goes next, if git cannot keep there
+    and `left` are those commits. `aside` is where its clone is, or goes next, if git cannot keep there
     what it did.
     """
 

@@ -83,11 +83,13 @@ def _remove_run(clone: Repo, run_id: str, begun: BegunAttempts) -> None:
 
     What a process wrote into a slot that its session had left was rescued here later, and is nowhere else.
     """
-    delivered = [each for each in rescue_refs.list_rescued(clone, run_id) if _is_at_home(each, run_id, begun)]
     for path in session_worktrees(clone, run_id):
         remove_worktree(clone, run_id, path)
-    for each in delivered:
-        rescue_refs.drop(clone, each)
+    for each in rescue_refs.list_rescued(
+        clone, run_id
+    ):  # the last session of a slot, too, if all of it is at home
+        if _is_at_home(each, run_id, begun):
+            rescue_refs.drop(clone, each)
     if not _has_files(clone, run_id):
         remove_tree(RunPaths(clone.root, run_id).root)
 

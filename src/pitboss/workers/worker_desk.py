@@ -298,7 +298,7 @@ class WorkerDesk:
         except Exception:
             traceback.print_exc()  # a bug, which must not cost the session its work
         if attending.is_released:
-            self._begun.update(_over(attempt, attending.rescued))
+            self._begun.update(_over(attempt, attending.delivered))
             self.finished += 1
         elif attending.found_damage:
             self._begun.update(_over(attempt))
@@ -361,6 +361,6 @@ def _complain(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def _over(attempt: BegunAttempt, rescued: Sequence[str] = ()) -> BegunAttempt:
-    """Keep only the fact that it began, and which rescued commits are at home."""
-    return replace(attempt, asked=b"", left=tuple(rescued), is_over=True)
+def _over(attempt: BegunAttempt, delivered: Sequence[str] = ()) -> BegunAttempt:
+    """Keep only the fact that it began, and which of its commits are at home."""
+    return replace(attempt, asked=b"", left=tuple(delivered), is_over=True)
