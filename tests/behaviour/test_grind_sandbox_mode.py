@@ -99,6 +99,21 @@ def test_bubblewrap_for_one_run(tmp_path: Path) -> None:
     assert run.state["selection"]["sandbox"] == "bwrap"
 
 
-def test_a_mode_that_there_is_not_is_refused(tmp_path: Path) -> None:
-    done = project(tmp_path, BARE).pitboss("grind", "--sandbox", "docker")
-    assert (done.code, "'docker'" in done.err) == (4, True)
+@pytest.mark.parametrize(
+    "words", [("--sandbox=docker",), ("--sandbox", "docker"), ("work", "--sandbox", "OFF")]
+)
+def test_a_mode_that_there_is_not_is_refused(tmp_path: Path, words: tuple[str, ...]) -> None:
+    done = project(tmp_path, BARE).pitboss("grind", *words)
+    assert done.code == 4
+    assert "is not one of 'off', 'bwrap', 'command'" in done.err
+
+
+@pytest.mark.parametrize(
+    "words", [("work", "--sandbox", "off"), ("--sandbox=off",), ("-pdo it", "--sandbox", "off")]
+)
+def test_a_mode_is_taken_beside_whatever_else_the_command_line_says(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    made = project(tmp_path, BARE)
+    made.prompt("work", "true")
+    assert made.pitboss("grind", "--dry-run", *words).code == 0

@@ -73,7 +73,7 @@ def one_of(*words: str) -> ValueKind:
     def choice() -> click.ParamType[Any]:
         import click
 
-        return click.Choice(words)
+        return click.Choice([str(word) for word in words])  # of an enum it would take the names
 
     return ValueKind("word", parse, choice)
 
