@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -228,6 +229,11 @@ def _kept(folder: Path, root: Path) -> str:
 
 def _refuse_empty(mission: Mission) -> None:
     if not mission.prompts:
+        if folder := mission.selection.prompts_dir or mission.config.grind.prompts_dir:
+            raise StartError(
+                f"no prompts discovered in {folder}",
+                hint=f"`pitboss prompts new NAME --dir {shlex.quote(folder)}` makes one there",
+            )
         raise StartError(
             "no prompts discovered",
             hint="`pitboss prompts new NAME` makes one; `pitboss init` makes an example",

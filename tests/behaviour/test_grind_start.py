@@ -125,6 +125,14 @@ def test_without_git(project: Project, tmp_path: Path) -> None:
 def test_without_prompts(project: Project) -> None:
     (project.root / ".pitboss/grind/prompts/one.md").unlink()
     assert refused(project).startswith("error: no prompts discovered\nhint: ")
+    assert refused(project, "--prompts-dir", "my prompts") == (
+        "error: no prompts discovered in my prompts\n"
+        "hint: `pitboss prompts new NAME --dir 'my prompts'` makes one there\n"
+    )
+
+
+def test_a_dry_run_has_no_json(project: Project) -> None:
+    assert "--dry-run prints text" in refused(project, "--dry-run", "--json")
 
 
 def test_every_mistake_in_every_file_is_named_at_once(project: Project) -> None:

@@ -127,8 +127,8 @@ def test_what_cannot_be_done_is_refused_at_once_and_nothing_is_queued(project: P
         ("-f", "none.md"): "error: none.md: does not exist\n",
         (" ",): "error: TEXT: has no text to give to an agent\n",
         ("Mend it.", "--agent", "nobody"): "error: unknown agent `nobody`\n",
-        (): "error: Give the TEXT of the task, or a file with -f\n",
-        ("Mend it.", "-f", "bad.md"): "error: Give the TEXT of the task, or a file with -f\n",
+        (): "error: give the TEXT of the task, or a file with -f\n",
+        ("Mend it.", "-f", "bad.md"): "error: give the TEXT of the task, or a file with -f\n",
     }
     for args, said in refused.items():
         done = project.pitboss("queue", "add", *args)

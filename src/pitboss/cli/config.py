@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pitboss.cli.shared import completing
 from pitboss.cli.shared.declare import command, option
 from pitboss.cli.shared.project import project_root
-from pitboss.errors import CommandError
+from pitboss.errors import StartError
 from pitboss.screens.output import fields, note, path_in_words, write_json
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def config(*, effective: bool, prompt: str | None, run: str | None, as_json: boo
     Secrets are redacted.
     """
     if (prompt or run) and not effective:
-        raise CommandError("--prompt and --run go with --effective", hint="`pitboss config --help` says more")
+        raise StartError("--prompt and --run go with --effective", hint="`pitboss config --help` says more")
     root = project_root()
     if effective:
         _print_effective(root, prompt, run, as_json=as_json)

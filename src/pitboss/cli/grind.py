@@ -107,6 +107,7 @@ def grind(*, resume: str | None, dry_run: bool, as_json: bool, **chosen: Any) ->
         or tui
         or any(chosen[name] is not None for name in ("text", "prompt_file"))
         or resume is not None
+        or (dry_run and as_json)
     ):
         from pitboss.cli.shared.combining import refuse_contradictions
 

@@ -53,7 +53,8 @@ def history(*, since: timedelta | None, by: str | None, as_json: bool) -> None:
     """Show what the sessions of all runs cost and came to.
 
     A session is landed if its change got on its run's branch, and accepted if the change is on the default branch, as
-    it was, rebased or squashed, and was not reverted. A session is barren if it landed nothing.
+    it was, rebased or squashed, and was not reverted. A session is barren if it landed nothing, though nobody stopped
+    it and its agent's service answered.
     """
     past = AllSessions(project_root())
     sessions = _since(past.read(), since)

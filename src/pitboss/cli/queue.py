@@ -56,7 +56,7 @@ def add(
     from pitboss.store.user_text import read_text
 
     if (text is None) == (file is None):
-        raise UsageError("Give the TEXT of the task, or a file with -f")
+        raise UsageError("give the TEXT of the task, or a file with -f")
     chosen = {"agent": agent, "model": model, "verify": verify or None, "parallel_safe": parallel or None}
     given = {key: value for key, value in chosen.items() if value is not None}
     root = project_root()

@@ -12,7 +12,7 @@ from pitboss.cli.shared.declare import argument, command, option
 from pitboss.cli.shared.given import age, new_file, one_of
 from pitboss.cli.shared.project import project_root
 from pitboss.core.terminal import visible, visible_json
-from pitboss.errors import FULL, CommandError
+from pitboss.errors import FULL, CommandError, StartError
 from pitboss.screens.output import note, path_in_words, say
 from pitboss.screens.program import as_called
 
@@ -50,7 +50,7 @@ def report(
     report.md when it ends.
     """
     if run_id is not None and since is not None:
-        raise CommandError("RUN_ID and --since exclude each other", hint="--since joins all runs")
+        raise StartError("RUN_ID and --since exclude each other", hint="--since joins all runs")
     output = None if output == "-" else output
     form = wanted or _form(output, open_it=open_it)
     if open_it and form != "html":

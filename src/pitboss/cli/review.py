@@ -32,7 +32,7 @@ def review(*, words: tuple[str, ...], of_run: str | None, as_json: bool) -> None
 
     if words[:1] == ("mark",):
         if as_json or len(words) != 3:
-            raise UsageError("Give `mark` the number of a session and one of accept, leave, clear")
+            raise UsageError("give `mark` the number of a session and one of accept, leave, clear")
         _mark(of_run, words[1], words[2])
         return
     if len(words) > 1:

@@ -54,7 +54,7 @@ def workers(*, words: Sequence[str], tls: Path | None, as_json: bool) -> None:
         case _:
             from click import UsageError
 
-            raise UsageError("Give one ADDRESS, or cert and a folder")
+            raise UsageError("give one ADDRESS, or cert and a folder")
 
 
 def _address(words: Sequence[str]) -> str | None:

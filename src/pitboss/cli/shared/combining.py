@@ -32,6 +32,8 @@ def _of_the_terminal(chosen: Mapping[str, Any]) -> Iterator[str]:
     away = "--tui" if chosen["tui"] else "--detach" if chosen["detach"] else None
     if away is not None and chosen["dry_run"]:
         yield f"--dry-run starts no run that {away} could be about"
+    if chosen["dry_run"] and chosen["as_json"]:
+        yield "--dry-run prints text, --json is for programs: use either"
     if chosen["tui"] and chosen["as_json"]:
         yield "--tui shows the run to a person, --json is for programs: use either"
 
