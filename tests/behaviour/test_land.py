@@ -180,6 +180,38 @@ def test_a_conflict_changes_nothing_and_names_the_paths(project: Project) -> Non
     assert seqs(project) == ["4", "3", "2"]
 
 
+@pytest.mark.parametrize(
+    ("given", "without"),
+    [
+        ((), "--onto side --except 1` leaves out session 1, the first to conflict; `git merge"),
+        (("--squash",), "--onto side --squash --except 1` leaves out session 1, the first to conflict; "),
+        (("--only", "1,4"), "--onto side --only 1,4 --except 1` leaves out session 1; `git merge"),
+        (("--except", "4"), "--onto side --except 4,1` leaves out session 1; `git merge"),
+    ],
+)
+def test_what_a_conflict_hints_at_lands_on_the_same_branch(
+    project: Project, given: tuple[str, ...], without: str
+) -> None:
+    run = the_run(project)
+    project.git("switch", "-q", "-c", "side")
+    project.write("one.txt", "mine\n")
+    project.commit("Mine")
+    project.git("switch", "-q", "main")
+
+    refused = project.pitboss("land", "--onto", "side", *given)
+
+    assert (refused.code, f"hint: `pitboss land {run.run_id} {without}" in refused.err) == (1, True)
+    again = shlex.split(refused.err.partition("hint: `")[2].partition("`")[0])
+    assert project.pitboss(*again[1:]).code == 0
+
+
+def test_a_conflict_of_all_that_was_chosen_hints_at_no_other_landing(project: Project) -> None:
+    project.write("one.txt", "mine\n")
+    project.commit("Mine")
+    refused = project.pitboss("land", "--only", "1")
+    assert (refused.code, "hint: `git merge " in refused.err) == (1, True)
+
+
 def test_chosen_sessions_are_picked_with_their_authors_and_trailers(project: Project) -> None:
     run = the_run(project)
 

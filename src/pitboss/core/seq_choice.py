@@ -32,6 +32,9 @@ class SeqChoice(msgspec.Struct, frozen=True):
 
     ranges: tuple[SeqRange, ...] = ()
 
+    def __str__(self) -> str:
+        return ",".join(map(str, self.ranges))
+
     def __contains__(self, seq: int) -> bool:
         return any(seq in each for each in self.ranges)
 

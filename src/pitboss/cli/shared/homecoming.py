@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
@@ -120,7 +121,7 @@ class Homecoming:
             return run, selection, None
         made = self._make(run, target, selection)
         if isinstance(made, Conflict):
-            self._refuse(run, target, made)
+            self._refuse(run, target, made, selection)
         return run, selection, None if made.commit == target.tip else made
 
     def _read_run(self) -> WholeRun:
@@ -179,17 +180,14 @@ class Homecoming:
         first = alone.seq if isinstance(alone, Conflict) else None
         return msgspec.structs.replace(whole, first=first)
 
-    def _refuse(self, run: WholeRun, target: Target, conflict: Conflict) -> NoReturn:
+    def _refuse(self, run: WholeRun, target: Target, conflict: Conflict, selection: _Selection) -> NoReturn:
         for path in conflict.paths:
             note(f"conflict: {one_line(path_in_words(path))}")
         by_hand = f"`git merge {run.branch}` on {target.name} lets you resolve it by hand"
         if conflict.seq is None:
-            without = (
-                f"`pitboss land {run.run_id} --except {conflict.first}` leaves out session {conflict.first}"
-            )
+            without = self._without(conflict.first, selection, ", the first to conflict; ")
             raise CommandError(
-                f"run {run.run_id} conflicts with {target.name}; nothing was changed",
-                hint=by_hand if conflict.first is None else f"{without}, the first to conflict; {by_hand}",
+                f"run {run.run_id} conflicts with {target.name}; nothing was changed", hint=without + by_hand
             )
         if conflict.builds_on:
             others = _named(conflict.builds_on)
@@ -199,8 +197,22 @@ class Homecoming:
             )
         raise CommandError(
             f"session {conflict.seq} conflicts with {target.name}; nothing was changed",
-            hint=f"leave it out: --except {conflict.seq}; or {by_hand}",
+            hint=self._without(conflict.seq, selection, "; ") + by_hand,
         )
+
+    def _without(self, seq: int | None, selection: _Selection, then: str) -> str:
+        """The same command without a session, and what it does; empty if nothing would be left to land."""
+        if seq is None or not selection.missing - {seq}:
+            return ""
+        wishes = self._wishes
+        others = "" if wishes.without is None else f"{wishes.without},"
+        words = [
+            *(["--onto", shlex.quote(wishes.onto)] if wishes.onto else []),
+            *(["--only", str(wishes.only)] if wishes.only else []),
+            *(["--squash"] if wishes.squash else []),
+        ]
+        command = " ".join(("pitboss land", self._state.run_id, *words, "--except", f"{others}{seq}"))
+        return f"`{command}` leaves out session {seq}{then}"
 
     def _say_nothing_to_do(self, target: Target, selection: _Selection) -> None:
         self._say_left(selection)
