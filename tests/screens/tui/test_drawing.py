@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from pitboss.core.events import Phase
+from pitboss.core.needs import Need, NeedKind
 from pitboss.core.session import SessionStatus
 from pitboss.core.timeline import Lane, Span, Stretch
 from pitboss.core.view import Flight
@@ -21,7 +22,7 @@ from pitboss.screens.tui.layout import is_roomy, shares
 from pitboss.screens.tui.night import night
 from pitboss.screens.tui.pager import wrapped
 from pitboss.screens.tui.pieces import Piece, cut, fitted, printable, strip
-from pitboss.screens.tui.rows import FLIGHTS, RUNS, SESSIONS, whereabouts
+from pitboss.screens.tui.rows import FLIGHTS, NEEDS, RUNS, SESSIONS, has_long_command, whereabouts
 from pitboss.screens.tui.titles import page_titles
 from tests.support.values import STARTED
 
@@ -166,6 +167,16 @@ def test_the_title_of_the_part_in_sight_is_always_in_sight(shown: str, room: int
 )
 def test_a_session_in_flight_is_where_its_worker_is(slot: str | None, host: str | None, seen: str) -> None:
     assert whereabouts(Flight(seq=1, slot=slot, host=host)) == seen
+
+
+def test_a_command_is_never_cut_beside_what_it_is_for() -> None:
+    def need(command: str) -> Need:
+        return Need(kind=NeedKind.RESCUED, what="x", why="", command=command)
+
+    (most,) = (column.most for column in NEEDS if column.head == "command")
+    fits = need("x" * (most - len("$ ")))
+    assert not has_long_command([fits])
+    assert has_long_command([fits, need(fits.command + "x")])
 
 
 def test_the_lanes_show_sessions_waits_tests_and_how_each_ended() -> None:

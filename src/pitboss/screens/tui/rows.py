@@ -20,7 +20,7 @@ from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui.pieces import Piece
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from datetime import datetime
 
     from pitboss.core.diff_stat import DiffStat
@@ -53,10 +53,11 @@ SESSIONS = (
     Column("agent", 6, 24, gives_way=7),
     Column("summary", 32, 500, grows=True, gives_way=1),
 )
+_COMMAND_WIDTH = 64
 NEEDS = (
     Column("", 1, 1),
     Column("what", 20, 70),
-    Column("command", 20, 64),
+    Column("command", 20, _COMMAND_WIDTH),
     Column("why", 24, 500, grows=True, gives_way=1),
 )
 NARROW_NEEDS = (Column("", 1, 1), Column("what", 40, 500, grows=True))
@@ -174,10 +175,19 @@ def need_lines(needs: Sequence[Need], *, narrow: bool) -> list[NeedLine]:
     return [NeedLine(need, second) for need in needs for second in ((False, True) if narrow else (False,))]
 
 
+def has_long_command(needs: Iterable[Need]) -> bool:
+    """Whether a command would be cut beside the rest: one that is called by a long path, for example."""
+    return any(len(_command(need)) > _COMMAND_WIDTH for need in needs)
+
+
+def _command(need: Need) -> str:
+    return f"$ {screen_command(need.command)}"
+
+
 def need_cells(line: NeedLine, *, narrow: bool) -> list[Piece]:
     """What needs somebody, and the command that comes next."""
     need, ink = line.need, TONE_INK[line.need.kind.tone]
-    command = Piece(f"$ {screen_command(need.command)}", Ink.NAME)
+    command = Piece(_command(need), Ink.NAME)
     if line.is_command:
         return [Piece(" "), command]
     if narrow:

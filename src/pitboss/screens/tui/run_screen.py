@@ -142,9 +142,11 @@ class RunScreen(LiveScreen):
         ]
 
     def _fill(self, seen: Snapshot, now: datetime) -> None:
-        self._narrow = self.size.width < _ONE_LINE_EACH or is_roomy(*self.size)
+        needs = self.reader.needs
+        apart = is_roomy(*self.size) or rows.has_long_command(needs)
+        self._narrow = self.size.width < _ONE_LINE_EACH or apart
         self._needs.use(rows.NARROW_NEEDS if self._narrow else rows.NEEDS)
-        self._needs.show(rows.need_lines(self.reader.needs, narrow=self._narrow))
+        self._needs.show(rows.need_lines(needs, narrow=self._narrow))
         self._flights.show(seen.view.in_flight)
         if seen is not self._filled:
             self._filled, records = seen, seen.records[::-1]
