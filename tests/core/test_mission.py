@@ -10,7 +10,7 @@ import pytest
 from pitboss.core.budget import Caps
 from pitboss.core.config import AgentSettings, Config, GrindSettings, HookSettings, Limits, WorkerSettings
 from pitboss.core.mission import Mission
-from pitboss.core.rotation import Rotation
+from pitboss.core.rotation import Entry, Rotation
 from pitboss.core.selection import Selection
 from tests.support.values import prompt
 
@@ -76,3 +76,19 @@ def test_only_a_run_of_a_task_has_one() -> None:
     ordinary = mission(prompt("task"))
     assert ordinary.task is None
     assert msgspec.structs.replace(ordinary, selection=Selection(task_runs=1)).task == prompt("task")
+
+
+@pytest.mark.parametrize(
+    ("prompts", "endless"),
+    [
+        ((), False),
+        ((prompt("a", max_runs=2), prompt("b", max_barren=1)), False),
+        ((prompt("a", max_runs=2), prompt("b")), True),
+    ],
+)
+def test_a_run_is_endless_unless_each_of_its_prompts_has_an_end(
+    prompts: tuple[PromptDoc, ...], endless: bool
+) -> None:
+    entries = tuple(Entry(name=doc.meta.name) for doc in prompts)
+    resolved = msgspec.structs.replace(mission(*prompts), rotation=Rotation(name="all", entries=entries))
+    assert resolved.is_endless is endless

@@ -9,7 +9,7 @@ from pitboss.core.budget import Caps
 from pitboss.core.cluster import NO_WORKERS
 from pitboss.core.config import Config, HookSettings
 from pitboss.core.prompt import PromptDoc
-from pitboss.core.rotation import Rotation
+from pitboss.core.rotation import Rotation, contenders
 from pitboss.core.selection import Selection
 from pitboss.core.worker import SHELL, Worker
 
@@ -59,6 +59,14 @@ class Mission(msgspec.Struct, frozen=True, kw_only=True):
     def agents(self) -> tuple[str, ...]:
         """The agents that may work in sessions, fixers and fallbacks included; sorted."""
         return tuple(sorted({each.agent for each in self.workers}))
+
+    @property
+    def is_endless(self) -> bool:
+        """Whether some prompt may have another turn however long the run has worked."""
+        taking_part = contenders(self.rotation, self.prompts)
+        return any(
+            each.max_runs is None and self.prompts[each.name].meta.max_barren is None for each in taking_part
+        )
 
     @property
     def workers_address(self) -> str | None:

@@ -294,13 +294,14 @@ class Run:
 
     def _nothing_left(self, dead: DeadRun) -> bool:
         """Whether the run would find nothing to do even with other caps."""
+        mission = self._mission
+        if dead.state is None or mission.is_endless:
+            return False
         from pitboss.core.chooser import upcoming
         from pitboss.core.left_out import limited
         from pitboss.store.queue import with_queue
 
-        if dead.state is None:
-            return False
-        mission, chooser = self._mission, self._builder.chooser
+        chooser = self._builder.chooser
         try:
             run = reduce(chooser.advance, dead.scan.tail, dead.state)
         except ValueError:  # the resume that follows says what is wrong with its log
