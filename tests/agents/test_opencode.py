@@ -7,7 +7,8 @@ import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from time import time
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from pitboss.agents.judgement import AgentExit
 from pitboss.agents.opencode import Opencode, subagents
+from pitboss.agents.opencode.log import FailedRequests
 from pitboss.agents.opencode.stream import OpencodeReader
 from pitboss.core.agent import AgentEvent, EventKind, Resume
 from pitboss.core.config import AgentSettings
@@ -23,6 +25,9 @@ from pitboss.core.usage import Usage
 from tests.contracts.expected_opencode import MODEL, TABLE
 from tests.support.agents import agent, executable, request, run
 from tests.support.replay import replaying, tokens
+
+if TYPE_CHECKING:
+    from pitboss.core.agent import AgentOutcome
 
 OK = SessionStatus.OK
 START: dict[str, Any] = {"type": "step_start"}
@@ -67,7 +72,8 @@ def test_the_prompt_goes_by_standard_input_and_the_command_line_is_the_documente
     run(agent("opencode", settings), request(tmp_path, body="the body"))
     assert (tmp_path / "prompt.txt").read_text() == "standing instructions\n\nthe body"
     assert (tmp_path / "arguments.txt").read_text().split("\n")[:-1] == [
-        *("run", "--format", "json", "--auto", "--title", "pitboss: chore"),
+        *("run", "--format", "json", "--print-logs", "--log-level", "ERROR"),
+        *("--auto", "--title", "pitboss: chore"),
         *("--model", "acme/fast", "--variant", "high", "--agent", "x"),
     ]
 
@@ -554,3 +560,77 @@ def test_a_subagent_that_was_refused_used_nothing(tmp_path: Path) -> None:
         tmp_path, tool("task", error="The user rejected permission to use it"), finish("stop")
     ).spend()
     assert not spend.unreadable
+
+
+def logged(words: str, *, at: str = "2026-11-27T22:34:59.393Z", session: str = "ses_1") -> str:
+    """What opencode logs about a request that failed."""
+    return (
+        f'timestamp={at} level=ERROR run=1 message="stream error" providerID=acme modelID=fast session.id={session} '
+        f'small=false agent=build mode=primary error.error="AI_APICallError: {words}"\n'
+    )
+
+
+def silent(folder: Path, log: str, *lines: dict[str, Any], idle_seconds: float) -> AgentOutcome:
+    """The outcome of an opencode that prints `lines`, logs `log` and then waits."""
+    (folder / "log.txt").write_text(log)
+    printed = "".join(f"echo '{json.dumps(line)}'; " for line in lines)
+    script = f"cat > /dev/null; {printed}cat log.txt >&2; while :; do sleep 0.05; done"
+    binary = executable(folder / "opencode", script)
+    settings = AgentSettings(binary=str(binary), idle_seconds=idle_seconds)
+    return run(agent("opencode", settings), request(folder))
+
+
+def test_a_limit_that_it_would_sleep_through_without_a_word_is_waited_for(tmp_path: Path) -> None:
+    began = time()
+    outcome = silent(tmp_path, logged("Monthly usage limit reached. Resets in 3 days."), idle_seconds=60)
+    assert outcome.reason == "rate_limited: Monthly usage limit reached. Resets in 3 days."
+    assert outcome.resets_at == pytest.approx(began + 3 * 86400, abs=60)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("Free usage exceeded, subscribe to Go", "rate_limited"),
+        ("Insufficient balance. Manage your billing here", "billing"),
+        ("Provider is overloaded", "overloaded"),
+    ],
+)
+def test_who_stalls_after_a_request_that_failed_met_what_its_log_says(
+    tmp_path: Path, words: str, reason: str
+) -> None:
+    outcome = silent(tmp_path, logged(words), idle_seconds=1)
+    assert outcome.reason == f"{reason}: {words}"
+
+
+def test_a_request_that_failed_and_was_answered_since_is_history(tmp_path: Path) -> None:
+    answered = {**text("I will"), "timestamp": 1795818900000, "sessionID": "ses_1"}
+    outcome = silent(tmp_path, logged("Weekly usage limit reached"), answered, idle_seconds=1)
+    assert outcome.reason == "stalled: no progress for 1 s"
+
+
+def test_what_a_subagents_request_met_does_not_count_as_its_own(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    requests = FailedRequests(log)
+    words = "Weekly usage limit reached. Resets in 3 days."
+    log.write_text(logged(words, session="ses_2") + "garbage\n" + logged("Rate Limited", at="never"))
+    requests.read("ses_1")
+    assert (requests.words, requests.hopeless()) == ("", None)
+    with log.open("a") as more:
+        more.write(logged(words))
+    requests.read("ses_1")
+    assert requests.hopeless() == ("rate_limited", words)
+    log.unlink()
+    requests.read("ses_1")
+    assert requests.words == words
+
+
+def test_a_step_whose_request_failed_runs_no_tool(tmp_path: Path) -> None:
+    log = tmp_path / "session-0001.stderr.log"
+    log.write_text(logged("an earlier start, which says nothing of this one"))
+    reader = OpencodeReader(request(tmp_path))
+    told(reader, {**START, "timestamp": 1795818800000, "sessionID": "ses_1"})
+    assert (reader.hopeless(), reader.tool_running, reader.retrying) == (None, True, None)
+    with log.open("a") as more:
+        more.write(logged("Provider is overloaded"))
+    assert (reader.hopeless(), reader.tool_running) == (None, False)
+    assert reader.retrying == "Provider is overloaded"

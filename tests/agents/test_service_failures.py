@@ -160,3 +160,14 @@ def test_words_that_nobody_knows_mean_a_limit_if_they_tell_a_long_wait(words: st
 )
 def test_a_long_wait_or_a_limit_alone_is_none(words: str) -> None:
     assert service_failure(words=words) is Reason.AGENT_ERROR
+
+
+@pytest.mark.parametrize("status", [408, 409, 425, 499, 503])
+def test_a_status_of_a_request_that_was_not_served_is_no_failure_of_the_agent(status: int) -> None:
+    assert service_failure(words=f"{status} status code (no body)", status=status) is Reason.OVERLOADED
+
+
+@pytest.mark.parametrize("cli", ["claude", "codex", "copilot", "gemini", "opencode", "qwen", None])
+def test_a_server_of_tools_that_does_not_start_is_no_outage_of_the_service(cli: str | None) -> None:
+    for words in ("MCP client for `docs` timed out after 10 seconds", "MCP server docs: connection refused"):
+        assert service_failure(words=words, cli=cli) is Reason.AGENT_ERROR

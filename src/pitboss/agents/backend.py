@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import msgspec
@@ -43,6 +44,11 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
     env_defaults: dict[str, str] = {}
     split_stderr: bool = False
     polite_signal: int | None = None
+
+
+def stderr_path(request: AgentRequest) -> Path:
+    """Where the stderr of an agent goes whose launch splits it off: beside its transcript."""
+    return Path(request.transcript).with_suffix(".stderr.log")
 
 
 class Cost(StrEnum):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss import process
+from pitboss.agents.backend import stderr_path
 from pitboss.agents.costs import priced
 from pitboss.agents.cut_short import verdict_on_cut_short
 from pitboss.agents.judgement import AgentExit, AgentVerdict
@@ -125,7 +126,7 @@ class Driver:
         monitor = AgentMonitor(self._backend.reader(request), request, self._config.pricing, _unheard)
         found = _read_transcript(Path(request.transcript), monitor)
         monitor.end()
-        complaints = _end_of(_stderr_path(request))
+        complaints = _end_of(stderr_path(request))
         evidence = Evidence(
             paid=self.paid,
             started=started or found is not None,
@@ -168,7 +169,7 @@ class Driver:
     ) -> AgentOutcome:
         verdict = verdict_on_cut_short(request, monitor, ended)
         if verdict is None:
-            complaints = _end_of(_stderr_path(request)) if launch.split_stderr else ended.tail
+            complaints = _end_of(stderr_path(request)) if launch.split_stderr else ended.tail
             verdict = monitor.reader.verdict(AgentExit(code=ended.code, complaints=complaints))
             verdict = self._of_lost_session(request, monitor.reader, verdict, complaints)
         by_itself = ended.ended_by is EndedBy.EXIT
@@ -254,7 +255,7 @@ def _command(request: AgentRequest, launch: Launch, secrets: Secrets) -> Command
         stdin=launch.stdin,
         transcript=request.transcript,
         merge_stderr=not launch.split_stderr,
-        stderr_path=str(_stderr_path(request)) if launch.split_stderr else None,
+        stderr_path=str(stderr_path(request)) if launch.split_stderr else None,
         max_seconds=request.max_seconds,
         polite_signal=launch.polite_signal,
         marker=marker(request.env),
@@ -263,15 +264,11 @@ def _command(request: AgentRequest, launch: Launch, secrets: Secrets) -> Command
     )
 
 
-def _stderr_path(request: AgentRequest) -> Path:
-    return Path(request.transcript).with_suffix(".stderr.log")
-
-
 def _refuses_option(request: AgentRequest, ended: Exit) -> bool:
     """Whether the program did nothing but complain about an unknown option."""
     if ended.ended_by is not EndedBy.EXIT or not ended.code or ended.tail:
         return False
-    return b"unknown option" in _end_of(_stderr_path(request))
+    return b"unknown option" in _end_of(stderr_path(request))
 
 
 def _end_of(path: Path) -> bytes:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from pitboss.agents.backend import Backend, Cost, Launch
+from pitboss.agents.opencode import log
 from pitboss.agents.opencode.stream import OpencodeReader
 from pitboss.core.patterns import lazy_pattern
 
@@ -55,7 +56,7 @@ class Opencode(Backend):
         return Launch(
             argv=(
                 self.binary(settings),
-                *("run", "--format", "json"),
+                *("run", "--format", "json", *log.ARGUMENTS),
                 *(("--auto",) if mode == ALLOW else ()),
                 *("--title", f"pitboss: {request.prompt_name}"),
                 *(() if model is None else ("--model", model)),

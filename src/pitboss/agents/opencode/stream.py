@@ -8,7 +8,8 @@ What the CLI prints, and what follows from it:
 - A cost of 0 for tokens means that it has no price for the model.
 - A failed request is retried with just a second `step_start`, or with a status of `retry` that says why and when; a
   truncated answer ends in a step of reason `unknown`, and is requested again, endlessly.
-- It may wait for days for the end of a limit, and may never exit after its last step, or after an error.
+- It may wait for days for the end of a limit, and may never exit after its last step, or after an error. Versions that
+  print no `retry` say in their log alone what they wait for.
 - A tool call that was not permitted ends the run with exit 0; its last step is `tool-calls`.
 - A tool is reported only once it has ended, so one may be running in an open step.
 """
@@ -17,8 +18,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pitboss.agents.backend import stderr_path
 from pitboss.agents.judgement import AgentVerdict, Spend, failed
-from pitboss.agents.opencode.failures import OpencodeFailure, failure, wait
+from pitboss.agents.opencode.failures import MILLISECONDS, OpencodeFailure, failure, wait
+from pitboss.agents.opencode.log import FailedRequests
 from pitboss.agents.opencode.subagents import answers_below, tokens
 from pitboss.agents.output.json_values import amount, table, word
 from pitboss.agents.output.lines import shortened
@@ -71,13 +74,14 @@ class OpencodeReader(JsonReader):
         self._last_counted: dict[str, Any] = {}
         self._failure: OpencodeFailure | None = None
         self._waits_for: OpencodeFailure | None = None
+        self._log = FailedRequests(stderr_path(request))
         self._refused = 0
         self._last_refused = ""
 
     @property
     def tool_running(self) -> bool:
         """Whether a tool may be running: in any open step, unless its request is being retried."""
-        return self._step_open and not self._in_vain
+        return self._step_open and not self._in_vain and not self._log.words
 
     @property
     def worked(self) -> bool:
@@ -99,16 +103,28 @@ class OpencodeReader(JsonReader):
         return Spend(tokens=self._subagents | {self.model: own}, reported_usd=cost, unreadable=self._unread)
 
     def hopeless(self) -> AgentVerdict | None:
-        """Judge by what it waits for, or by truncated answers one after another.
+        """Judge by what it waits for, as it prints or logs, or by truncated answers one after another.
 
         Each of these may cost money, and it asks for more twice a second.
         """
+        self._look_into_log()
         if self._waits_for is not None and self._waits_for.reason in UNMENDED:
             return _failed(self._waits_for)
+        if (refused := self._log.hopeless()) is not None:
+            return failed(*refused)
         if self._cuts_in_a_row < MOST_CUTS:
             return None
         words = f"{self._cuts_in_a_row} answers in a row were cut off"
         return AgentVerdict(status=SessionStatus.TIMEOUT, reason=Reason.STALLED.because(words))
+
+    def _look_into_log(self) -> None:
+        self._log.read(self.session_id)
+        self.retrying = self._log.words or self.retrying
+
+    def _answered(self, line: dict[str, Any]) -> None:
+        """The service answered: nothing is being waited for."""
+        self._waits_for = None
+        self._log.answered((amount(line, "timestamp") or 0.0) / MILLISECONDS)
 
     def verdict(self, ended: AgentExit) -> AgentVerdict:
         """Judge by the last error, then the exit code, how the last step finished, and what was allowed."""
@@ -132,16 +148,18 @@ class OpencodeReader(JsonReader):
         part = table(line, "part")
         match line.get("type"):
             case "step_start":
+                self._answered(line)
                 yield from self._step_started()
             case "text" if text := word(part, "text"):
                 self.text = text
-                self._waits_for = None
+                self._answered(line)
                 yield AgentEvent(kind=EventKind.TEXT, text=shortened(text))
             case "tool_use":
                 self._in_vain = False
-                self._waits_for = None
+                self._answered(line)
                 yield self._tool(part)
             case "step_finish":
+                self._answered(line)
                 yield from self._step_finished(part)
             case "error":
                 self._step_open = False
@@ -164,7 +182,7 @@ class OpencodeReader(JsonReader):
             yield self.started()
         self._began = self._step_open = True
         self.finished = False
-        self._last_step = self._failure = self._waits_for = None
+        self._last_step = self._failure = None
 
     def _tool(self, part: dict[str, Any]) -> AgentEvent:
         state, name = table(part, "state"), word(part, "tool") or "tool"
@@ -183,7 +201,7 @@ class OpencodeReader(JsonReader):
         self._last_counted = part
         self._last_step = word(part, "reason") or "unknown"
         self._step_open = False
-        self._failure = self._waits_for = None
+        self._failure = None
         self._count(tokens(table(part, "tokens")), amount(part, "cost"))
         if self._last_step in FRUITFUL:
             self._in_vain = False

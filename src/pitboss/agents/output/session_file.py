@@ -18,37 +18,21 @@ NAMES = 20_000
 """How many names in a folder are looked at."""
 
 
-class SessionFile:
-    """A file of JSON lines that grows while a session runs; `find` locates it by the session's name.
+class GrowingFile:
+    """A file that grows while a CLI works. Anything else in its place is ignored without an error.
 
-    Anything else in its place is ignored without an error.
+    `skip` says that what is there already is not news.
     """
 
-    def __init__(self, find: Callable[[str], Path | None]) -> None:
-        self._find = find
-        self._path: Path | None = None
-        self._offset = 0
-        self._lines = JsonLines()
+    def __init__(self, path: Path, *, skip: bool = False) -> None:
+        self._path = path
+        self._offset = self._size() if skip else 0
 
-    def skip(self, session_id: str) -> None:
-        """Skip what is already in the file of a session about to be resumed: it is not news."""
-        self._path = self._find(session_id)
+    def news(self) -> Iterator[bytes]:
+        """What was written since the last call, piece by piece."""
+        if self._size() <= self._offset:
+            return
         try:
-            self._offset = 0 if self._path is None else self._path.stat().st_size
-        except OSError:
-            self._offset = 0
-
-    def news(self, session_id: str | None) -> Iterator[dict[str, Any]]:
-        """The lines written since the last call."""
-        if self._path is None and session_id is not None:
-            self._path = self._find(session_id)
-        for chunk in self._chunks():
-            yield from self._lines.feed(chunk)
-
-    def _chunks(self) -> Iterator[bytes]:
-        try:
-            if self._path is None or self._path.stat().st_size <= self._offset:
-                return
             with open_regular(self._path) as file:
                 file.seek(self._offset)
                 while chunk := file.read(CHUNK):
@@ -56,6 +40,34 @@ class SessionFile:
                     yield chunk
         except OSError:
             return
+
+    def _size(self) -> int:
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return 0
+
+
+class SessionFile:
+    """A file of JSON lines that grows while a session runs; `find` locates it by the session's name."""
+
+    def __init__(self, find: Callable[[str], Path | None]) -> None:
+        self._find = find
+        self._file: GrowingFile | None = None
+        self._lines = JsonLines()
+
+    def skip(self, session_id: str) -> None:
+        """Skip what is already in the file of a session about to be resumed: it is not news."""
+        path = self._find(session_id)
+        self._file = None if path is None else GrowingFile(path, skip=True)
+
+    def news(self, session_id: str | None) -> Iterator[dict[str, Any]]:
+        """The lines written since the last call."""
+        if self._file is None and session_id is not None:
+            path = self._find(session_id)
+            self._file = None if path is None else GrowingFile(path)
+        for chunk in () if self._file is None else self._file.news():
+            yield from self._lines.feed(chunk)
 
 
 def home_of(env: Mapping[str, str], variable: str, name: str) -> Path:

@@ -28,8 +28,12 @@ BY_STATUS = {
     402: Reason.BILLING,
     403: Reason.PERMISSION_DENIED,
     404: Reason.NOT_FOUND,
+    408: Reason.OVERLOADED,
+    409: Reason.OVERLOADED,
     413: Reason.CONTEXT_TOO_LONG,
+    425: Reason.OVERLOADED,
     429: Reason.OVERLOADED,
+    499: Reason.OVERLOADED,
 }
 
 _USED_UP = lazy_pattern(
