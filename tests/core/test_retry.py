@@ -70,6 +70,14 @@ def test_a_lost_session_is_begun_anew_at_once_whatever_else_the_agent_said() -> 
     assert Tries(retries=2, agents=("codex",)).after(Restart()) == Tries(retries=2, agents=("codex",))
 
 
+def test_a_program_that_is_being_updated_is_started_again_unless_another_can_go_on() -> None:
+    gone = failed("spawn_failed: no such program", missing=True)
+    assert after(gone, retry_base_seconds=20.0) == Again(after_s=20.0, cause=Cause.RETRY)
+    assert after(gone, Tries(retries=2), retry_base_seconds=20.0) == Again(after_s=80.0, cause=Cause.RETRY)
+    assert after(gone, Tries(retries=3)) is None
+    assert after(gone, Tries(agents=("codex", "gemini"))) == Fallback(agent="codex")
+
+
 def after(
     ended: AgentOutcome, tries: Tries | None = None, *, jitter: float = 0.0, **settings: Any
 ) -> Again | Restart | Fallback | None:

@@ -14,6 +14,7 @@ from pitboss.agents.backend import stderr_path
 from pitboss.agents.costs import priced
 from pitboss.agents.cut_short import verdict_on_cut_short
 from pitboss.agents.judgement import AgentExit, AgentVerdict
+from pitboss.agents.missing import is_missing
 from pitboss.agents.monitor import AgentMonitor
 from pitboss.agents.output.lines import shortened
 from pitboss.agents.services.words import had_begun
@@ -110,7 +111,8 @@ class Driver:
 
         ended = self._in_its_version(start, request, launch)
         if ended.ended_by is EndedBy.SPAWN_FAILED:
-            return _not_started(request, ended.error, self._backend.install)
+            refused = _not_started(request, ended.error, self._backend.install)
+            return msgspec.structs.replace(refused, missing=is_missing(ended, b""))
         if launch.file is not None:
             _remove(Path(launch.file[0]))
         monitor.end()
@@ -167,11 +169,12 @@ class Driver:
     def _outcome(
         self, request: AgentRequest, launch: Launch, monitor: AgentMonitor, ended: Exit, secrets: Secrets
     ) -> AgentOutcome:
-        verdict = verdict_on_cut_short(request, monitor, ended)
+        verdict, missing = verdict_on_cut_short(request, monitor, ended), False
         if verdict is None:
             complaints = _end_of(stderr_path(request)) if launch.split_stderr else ended.tail
             verdict = monitor.reader.verdict(AgentExit(code=ended.code, complaints=complaints))
             verdict = self._of_lost_session(request, monitor.reader, verdict, complaints)
+            missing = monitor.reader.silent and is_missing(ended, complaints)
         by_itself = ended.ended_by is EndedBy.EXIT
         evidence = Evidence(
             paid=self.paid,
@@ -180,7 +183,8 @@ class Driver:
             failure=verdict.reason,
             silent=by_itself and 0 < (ended.code or 0) < _BY_SIGNAL and monitor.reader.silent,
         )
-        return self._judged(secrets, monitor.reader, verdict, evidence, exit_code=ended.code)
+        outcome = self._judged(secrets, monitor.reader, verdict, evidence, exit_code=ended.code)
+        return msgspec.structs.replace(outcome, missing=missing)
 
     def _of_lost_session(
         self, request: AgentRequest, reader: Reader, verdict: AgentVerdict, complaints: bytes

@@ -1,8 +1,8 @@
 """What follows an attempt that went wrong: another now, later, by another agent, or none (SPEC 6).
 
-A session waits out usage limits and asks a busy service again. A service that stays away before anything was used
-is an outage: it is waited for like a limit with no known end. What no wait can fix (a login, a bill, a model that
-does not exist) is a dead end, and not for this session alone.
+A session waits out usage limits, asks a busy service again, and starts a program again that is being updated. A service
+that stays away before anything was used is an outage: it is waited for like a limit with no known end. What no wait can
+fix (a login, a bill, a model that does not exist) is a dead end, and not for this session alone.
 """
 
 from __future__ import annotations
@@ -153,10 +153,15 @@ def next_attempt(
             return other or _until_reset(ended, tries, limits, now=now, jitter=jitter)
         case Reason.AUTH if tries.logins == 0:
             return Again(after_s=min(LOGIN_PAUSE_S, limits.retry_base_seconds), cause=Cause.LOGIN)
-        case Reason.OVERLOADED if tries.retries < limits.retries:
+        case kind if tries.retries < limits.retries and _is_soon_over(kind, ended, tries):
             return Again(after_s=_backoff_s(tries.retries, limits, jitter), cause=Cause.RETRY)
         case kind:
             return _without_hope(kind, tries, limits, jitter=jitter)
+
+
+def _is_soon_over(kind: Reason | None, ended: AgentOutcome, tries: Tries) -> bool:
+    """Whether a retry may help: the service is busy, or the program is being updated and no other agent can go on."""
+    return kind is Reason.OVERLOADED or (ended.missing and not _is_fallback(tries))
 
 
 def _without_hope(

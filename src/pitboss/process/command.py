@@ -74,7 +74,8 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
     """How a command ended.
 
     `code` is negative if a signal killed it, None if it never started or survived even SIGKILL. `tail` is the last
-    8 KiB of its output. `error` says in words why it did not start.
+    8 KiB of its output. `error` says in words why it did not start; `missing`, that there was no such program, or that
+    somebody was just writing it.
     """
 
     code: int | None
@@ -83,6 +84,7 @@ class Exit(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     tail: bytes = b""
     error: str | None = None
+    missing: bool = False
 
 
 class Leash(msgspec.Struct, frozen=True, kw_only=True):

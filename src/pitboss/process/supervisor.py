@@ -46,6 +46,7 @@ _SPAWN_ERRORS = {
     errno.ENOENT: "no such program",
     errno.EACCES: "it may not be executed (permission denied)",
     errno.ENOEXEC: "it is not a program this system can run (a script needs a #! line)",
+    errno.ETXTBSY: "somebody is just writing it",
     errno.E2BIG: "its arguments and environment are longer than this system allows",
 }
 
@@ -79,7 +80,8 @@ def begin(
     try:
         child = _leaders.spawn(partial(start, command))
     except (OSError, ValueError) as error:
-        return Exit(code=None, ended_by=EndedBy.SPAWN_FAILED, error=_why_not(command, error))
+        why, missing = _why_not(command, error), _is_missing(command, error)
+        return Exit(code=None, ended_by=EndedBy.SPAWN_FAILED, error=why, missing=missing)
     supervisor = Supervisor(command, child, since=since, stop=stop, spare_daemons=spare_daemons)
     try:
         supervisor.connect(streams)
@@ -350,6 +352,12 @@ class Supervisor:
 def _why_not(command: Command, error: OSError | ValueError) -> str:
     name = command.argv[0] if command.argv else "an empty command"
     return f"cannot start {name}: {_reason(command, error)}"
+
+
+def _is_missing(command: Command, error: OSError | ValueError) -> bool:
+    if not isinstance(error, OSError) or error.filename == command.cwd:
+        return False
+    return error.errno in (errno.ENOENT, errno.ETXTBSY)
 
 
 def _reason(command: Command, error: OSError | ValueError) -> str:
