@@ -49,6 +49,11 @@ def test_a_program_that_is_not_there(tmp_path: Path, backend: str) -> None:
         ("/usr/bin/env: 'node': No such file or directory", 127),
         ("bwrap: execvp /usr/bin/claude: No such file or directory", 1),
         ("/home/me/bin/agent: 3: claude: not found", 127),
+        (
+            "Claude configuration file at /home/me/.claude.json is corrupted: JSON Parse error: Unexpected EOF",
+            1,
+        ),
+        ("SyntaxError: Unexpected end of JSON input while parsing /home/me/.claude.json", 1),
     ],
 )
 def test_a_program_of_which_a_part_is_not_there(tmp_path: Path, says: str, code: int) -> None:

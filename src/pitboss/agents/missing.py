@@ -1,7 +1,7 @@
 """Tells a program that is not there, or not whole, from one that fails: an update may be replacing it (SPEC 6).
 
 npm removes a program's files and takes many seconds to write the new ones, also when another session of the CLI updates
-it.
+it. A CLI's own settings may be half written for a moment, when several sessions share them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from pitboss.process import Exit
 
 NOT_WHOLE = lazy_pattern(
-    r"MODULE_NOT_FOUND|Cannot find (module|package)|(env|execvp).{0,200}: (No such file|not found)|: not found\s*\Z",
+    r"MODULE_NOT_FOUND|Cannot find (module|package)|(env|execvp).{0,200}: (No such file|not found)|: not found\s*\Z"
+    r"|\b(config(uration)?|settings) file .{0,200}\bcorrupt|unexpected (eof|end of (json )?input).{0,20}/\S+\.json\b",
     re.IGNORECASE,
 )
-"""What node, a shell and a sandbox say when what they should start is not there."""
+"""What node, a shell and a sandbox say when what they should start is not there, and a CLI of settings half written."""
 
 FAILURES = (1, 126, 127)
 """The exit codes with which they say it."""
