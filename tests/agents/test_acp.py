@@ -288,6 +288,11 @@ def test_a_turn_that_ends_otherwise_is_no_success(stop: str, words: str) -> None
     ("error", "reason"),
     [
         ({"code": -32000, "message": "Authentication required"}, "auth: Authentication required"),
+        ({"code": -32000, "message": "No"}, "auth: No"),
+        (
+            {"code": -32000, "message": "You have hit your usage limit. Try again in 3 hours."},
+            "rate_limited: You have hit your usage limit. Try again in 3 hours.",
+        ),
         ({"message": "x", "data": {"code": "insufficient_quota"}}, "billing: x"),
         ({"message": "x", "data": {"status": 529}}, "overloaded: x"),
         ({"message": "x", "data": "model m does not exist"}, "not_found: x: model m does not exist"),

@@ -25,6 +25,7 @@ from pitboss.agents.output.lines import shortened
 from pitboss.agents.plain import by_exit_code
 from pitboss.agents.reader import JsonReader
 from pitboss.agents.services.failures import service_failure
+from pitboss.agents.services.words import meaning
 from pitboss.core.agent import AgentEvent, EventKind
 from pitboss.core.session import Reason
 from pitboss.core.usage import Usage
@@ -300,10 +301,12 @@ class AcpReader(JsonReader):
         words = message if detail is None else f"{message}: {detail}"
         if word(self._error, "kind") == UNOFFERED:
             return Reason.NOT_FOUND, words
-        code = number(self._error, "code")
+        code, said = number(self._error, "code"), detail or message
+        # Some agents use the code for a missing login for all that may go wrong: words go first.
+        tells = code is not None and meaning(said, "acp") is None
         codes = (
-            None if code is None else f"{code:.0f}",
+            f"{code:.0f}" if tells else None,
             *(word(data, key) for key in ("code", "type", "errorKind")),
         )
         status = count(data, "status") or count(data, "statusCode")
-        return service_failure(codes=codes, words=detail or message, status=status, cli="acp"), words
+        return service_failure(codes=codes, words=said, status=status, cli="acp"), words
