@@ -111,8 +111,7 @@ class Driver:
 
         ended = self._in_its_version(start, request, launch)
         if ended.ended_by is EndedBy.SPAWN_FAILED:
-            refused = _not_started(request, ended.error, self._backend.install)
-            return msgspec.structs.replace(refused, missing=is_missing(ended, b""))
+            return _not_started(request, ended.error, self._backend.install, missing=ended.missing)
         if launch.file is not None:
             _remove(Path(launch.file[0]))
         monitor.end()
@@ -315,13 +314,16 @@ def _resets_at(verdict: AgentVerdict) -> float | None:
     return moment_in(verdict.words or verdict.reason or "", time())
 
 
-def _not_started(request: AgentRequest, message: str | None, hint: str | None) -> AgentOutcome:
+def _not_started(
+    request: AgentRequest, message: str | None, hint: str | None, *, missing: bool = False
+) -> AgentOutcome:
     words = message if hint is None else f"{message}; {hint}"
     return AgentOutcome(
         status=SessionStatus.ERROR,
         usage=Usage(),
         reason=Reason.SPAWN_FAILED.because(words),
         model=request.model,
+        missing=missing,
     )
 
 

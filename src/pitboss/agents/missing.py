@@ -27,8 +27,6 @@ FAILURES = (1, 126, 127)
 
 
 def is_missing(ended: Exit, complaints: bytes) -> bool:
-    """Whether a program that printed nothing readable was not there, or not whole."""
-    if ended.ended_by is EndedBy.SPAWN_FAILED:
-        return ended.missing
+    """Whether a program that was started and printed nothing readable was not there, or not whole."""
     by_itself = ended.ended_by is EndedBy.EXIT and ended.code in FAILURES
     return by_itself and NOT_WHOLE.search(complaints.decode("utf-8", "replace")) is not None
