@@ -7,7 +7,7 @@ import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from time import time
+from time import monotonic, time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -622,6 +622,16 @@ def test_what_a_subagents_request_met_does_not_count_as_its_own(tmp_path: Path) 
     log.unlink()
     requests.read("ses_1")
     assert requests.words == words
+
+
+def test_a_line_made_to_be_searched_for_ever_is_not(tmp_path: Path) -> None:
+    log = tmp_path / "log.txt"
+    requests = FailedRequests(log)
+    start = logged("x").partition("session.id=")[0]
+    log.write_text(start + "session.id=a " * 300_000 + "\n" + start + "session.id=a " * 1000 + "\n")
+    began = monotonic()
+    requests.read(None)
+    assert (requests.words, monotonic() - began < 5) == ("", True)
 
 
 def test_a_step_whose_request_failed_runs_no_tool(tmp_path: Path) -> None:

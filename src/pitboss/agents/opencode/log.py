@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 ARGUMENTS = ("--print-logs", "--log-level", "ERROR")
 """So that the log of this start alone is on stderr."""
 
+LINE_LIMIT = 16 * 1024
+"""Bytes of a line; the search in a longer one would take too long."""
+
+STREAM_ERROR = b'message="stream error"'
+
 FAILED = lazy_pattern(
     r'timestamp=(?P<at>\S+) level=ERROR .*?message="stream error" .*?session\.id=(?P<session>\S+) '
     r'.*?error\.error="(?:AI_\w+: )?(?P<words>(?:[^"\\]|\\.)+)"'
@@ -35,7 +40,7 @@ class FailedRequests:
 
     def __init__(self, path: Path) -> None:
         self._file = GrowingFile(path, skip=True)
-        self._lines = LineSplitter()
+        self._lines = LineSplitter(LINE_LIMIT)
         self._failed_at = self._answered_at = 0.0
         self.words = ""
 
@@ -43,7 +48,8 @@ class FailedRequests:
         """Take in what is new; of any session while its name is not known."""
         for chunk in self._file.news():
             for line in self._lines.feed(chunk):
-                self._take(plain(line.decode("utf-8", "replace")), session_id)
+                if STREAM_ERROR in line:
+                    self._take(plain(line.decode("utf-8", "replace")), session_id)
 
     def answered(self, at: float) -> None:
         """Note that the service answered, in epoch seconds: what failed before has been asked again."""
