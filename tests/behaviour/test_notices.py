@@ -14,7 +14,7 @@ import pytest
 
 from tests.support.cli import COMMAND, PATIENCE_S, Project, wait_until
 from tests.support.extras import hide
-from tests.support.notices import Service, hanging, mail_server, refusing, service
+from tests.support.notices import Service, endless, hanging, mail_server, refusing, service
 from tests.support.runs import Gate, configure, grinding, the_run
 
 if TYPE_CHECKING:
@@ -426,3 +426,30 @@ def test_a_service_has_five_seconds_to_answer(project: Project, got: Service) ->
     done = project.pitboss("grind", "--max-iterations", "1")
     assert "get through" not in done.err
     assert len(texts(got)) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "begins", "goes_on", "arrives"),
+    [
+        ("json://127.0.0.1:{}", b"HTTP/1.1 200 OK\r\n\r\n", b"x", True),
+        ("json://127.0.0.1:{}", b"HTTP/1.1 200 OK\r\nContent-Length: 9999999999\r\n\r\n", b"x", False),
+        (
+            "mailto://me:pw@127.0.0.1:{}?from=me@example.com&to=you@example.com",
+            b"220-hello\r\n",
+            b"220-x\r\n",
+            False,
+        ),
+    ],
+    ids=["http", "http of a given length", "mail"],
+)
+def test_an_answer_without_end_does_not_fill_the_memory(
+    project: Project, got: Service, address: str, begins: bytes, goes_on: bytes, *, arrives: bool
+) -> None:
+    with endless(begins, goes_on) as (port, said):
+        notify(project, address.format(port), "${HOOK}")
+        done = project.pitboss("grind", "--max-iterations", "1")
+        wait_until(lambda: said)
+    assert ("did not get through to [notify] urls, no. 1" in done.err) is not arrives
+    assert "urls, no. 2" not in done.err
+    assert len(texts(got)) == 1
+    assert max(said) < 16 * 1024 * 1024, "what sockets hold, and no more"

@@ -89,6 +89,32 @@ def hanging() -> Iterator[int]:
         yield listener.getsockname()[1]
 
 
+@contextlib.contextmanager
+def endless(begins: bytes, goes_on: bytes) -> Iterator[tuple[int, list[int]]]:
+    """The port of a service that never stops talking, and how much it got rid of on each connection that ended."""
+    said: list[int] = []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            much, count = goes_on * (1 << 16), 0
+            with contextlib.suppress(OSError):
+                self.request.sendall(begins)
+                while True:
+                    count += self.request.send(much)
+            said.append(count)
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server.server_address[1], said
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 def refusing() -> int:
     """A port on which nobody listens."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

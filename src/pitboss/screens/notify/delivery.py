@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import socket
 import sys
 import time
 from threading import Thread, get_ident
@@ -19,15 +20,19 @@ from pitboss.screens.notify.errands import PAUSE_S, TRIES, TRY_S, Letter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 _AGENT = "pitboss"
 _STATUS = re.compile(r"\berror=(\d{3})\b")
 _NO_CONNECTION = re.compile(r"[Cc]onnection error|Socket Exception|socket", re.ASCII)
 _TIMED_OUT = "timed out"
+_ANSWER_BYTES = 256 * 1024
+"""The longest answer of a service that is of use is a list of a hundred short messages."""
 
 
 def main() -> None:
     """Send what is on stdin; print one line of JSON a letter, its channel and failure, as soon as that is known."""
+    socket.SocketIO = _Answer  # type: ignore[misc]
     letters = [Letter(**letter) for letter in json.loads(sys.stdin.buffer.read())]
     sendings = [Sending(letter) for letter in letters]
     for sending in sendings:
@@ -35,6 +40,23 @@ def main() -> None:
     for sending in sendings:
         sending.join()
     os._exit(0)
+
+
+class _Answer(socket.SocketIO):
+    """What a service says on one connection, cut off where it becomes long: an endless one would fill the memory.
+
+    HTTP and mail alike read through it, whichever library sends.
+    """
+
+    _left = _ANSWER_BYTES
+
+    def readinto(self, buffer: Any) -> int | None:
+        """Read what has come; nothing once too much has."""
+        if not self._left:
+            return 0
+        count = super().readinto(memoryview(buffer)[: self._left])
+        self._left -= count or 0
+        return count
 
 
 class Sending(Thread):
