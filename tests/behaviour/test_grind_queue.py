@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import signal
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.cli import Project, wait_until
-from tests.support.runs import Gate, Run, grinding, the_run, verdict
+from tests.support.runs import Gate, Run, configure, grinding, the_run, verdict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -308,6 +309,9 @@ def test_a_paused_run_starts_no_task_until_it_goes_on(project: Project, tmp_path
         run = the_run(project)
         assert project.pitboss("pause").code == 0
         task_id = added(project, "echo d > d")
+        waits = project.pitboss("queue", "add", "later")
+        assert waits.err == f"run {run.run_id} is paused; it takes it after `pitboss unpause`\n"
+        assert project.pitboss("queue", "rm", waits.out.split()[1]).code == 0
         gate.open()
         wait_until(lambda: len(run.records) == 1)
         seen = project.pitboss("status", "--json").json()
@@ -315,6 +319,38 @@ def test_a_paused_run_starts_no_task_until_it_goes_on(project: Project, tmp_path
         assert project.pitboss("unpause").code == 0
         assert live.ended().code == 0
     assert dispatched(run) == [("alpha", None), ("door", task_id)]
+
+
+def test_a_run_that_stops_leaves_a_task_to_the_next_one(project: Project, tmp_path: Path) -> None:
+    gate = Gate(tmp_path / "gate")
+    project.prompt("alpha", gate.script)
+    with grinding(project) as live:
+        gate.wait()
+        run = the_run(project)
+        assert project.pitboss("stop").code == 0
+        said = project.pitboss("queue", "add", "later").err
+        gate.open()
+        live.ended()
+    next_run = "the next run takes it: `pitboss grind`, or `pitboss grind --resume`"
+    assert said == f"run {run.run_id} is stopping; {next_run}\n"
+
+
+def test_a_task_that_fails_and_leaves_nothing_needs_a_person(project: Project) -> None:
+    configure(project)
+    task_id = added(project, "exit 3")
+    project.prompt("alpha", "echo a >> a", max_runs=1)
+    assert project.pitboss("grind").code == 1
+    tasks = _tasks_in_need(project)
+    assert [need["what"].split(":")[0] for need in tasks] == ["session 1 (door)"]
+    file = shlex.split(tasks[0]["command"])[-1]
+    assert file.endswith(f"/queue/{task_id}.md")
+    assert project.pitboss("queue", "add", "-f", file).code == 0
+    assert _tasks_in_need(project) == []
+
+
+def _tasks_in_need(project: Project) -> list[dict[str, Any]]:
+    listed = project.pitboss("status", "--json").json()["needs_you"]
+    return [need for need in listed if need["kind"] == "task"]
 
 
 def test_a_task_that_deletes_everything_is_not_run_again(project: Project, tmp_path: Path) -> None:

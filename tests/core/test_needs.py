@@ -241,6 +241,26 @@ def test_a_queued_task_that_was_aborted_can_be_queued_again() -> None:
     assert asked(lost, tasks={"t2": "/queue/t2.md"}) == ()
 
 
+@pytest.mark.parametrize(
+    ("status", "changes", "listed"),
+    [
+        (SessionStatus.ERROR, {"reason": "unreachable"}, [NeedKind.TASK]),
+        (SessionStatus.TIMEOUT, {"reason": "wall_clock"}, [NeedKind.TASK]),
+        (SessionStatus.ERROR, {"reason": "exit_code: 3", "rescue": (REF,)}, [NeedKind.RESCUED]),
+        (SessionStatus.ERROR, {"reason": "verify_failed"}, [NeedKind.VERIFY]),
+        (SessionStatus.ERROR, {"reason": "exit_code: 3", "commit": "c" * 40}, []),
+        (SessionStatus.SKIPPED, {"reason": "skipped"}, []),
+        (SessionStatus.OK, {}, []),
+    ],
+)
+def test_a_queued_task_that_failed_and_left_nothing_is_not_forgotten(
+    status: SessionStatus, changes: dict[str, Any], listed: list[NeedKind]
+) -> None:
+    task = record(3, status=status, queued="t1", **({"commit": None} | changes))
+    assert may_need(task) is bool(listed)
+    assert [need.kind for need in asked(task, tasks={"t1": "/queue/t1.md"})] == listed
+
+
 def test_failing_tests_are_shown_whether_or_not_there_is_work() -> None:
     listed = asked(failed(3, "verify_failed: test_a"), failed(4, "verify_failed", rescue=()))
     assert lines(listed) == [

@@ -267,7 +267,11 @@ def _why(record: SessionRecord) -> str:
 
 
 def _task_not_done(record: SessionRecord) -> bool:
-    return record.queued is not None and record.status is SessionStatus.ABORTED
+    """Whether a task ended without a result that a person is told of otherwise; it has no next turn."""
+    if record.queued is None or failed_tests(record):
+        return False
+    failed = record.status in (SessionStatus.ERROR, SessionStatus.TIMEOUT)
+    return record.status is SessionStatus.ABORTED or (failed and record.commit is None and not record.rescue)
 
 
 def failed_tests(record: SessionRecord) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,10 @@ import msgspec
 
 from pitboss.core.queued_task import parse_queued_task, queued_task_text
 from pitboss.core.slash_commands import unexpanded
+from pitboss.core.view import Activity
+from pitboss.errors import PitbossError
 from pitboss.store.config import load_config
+from pitboss.store.follow import snapshot
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
 from pitboss.store.queue import add
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pitboss.core.prompt import PromptDoc
+
+
+_THE_NEXT_RUN = "the next run takes it: `pitboss grind`, or `pitboss grind --resume`"
 
 
 class Queued(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,5 +70,14 @@ def _refuse_unknown_agent(repo: Path, doc: PromptDoc) -> None:
 def _taken_by(repo: Path) -> str:
     live = lock_holder(*lock_paths(repo))
     if live is None:
-        return "the next run takes it: `pitboss grind`, or `pitboss grind --resume`"
-    return f"run {live.run_id} takes it as soon as there is room" if live.run_id else "the live run takes it"
+        return _THE_NEXT_RUN
+    if not live.run_id:
+        return "the live run takes it"
+    run = f"run {live.run_id}"
+    with suppress(PitbossError):
+        view = snapshot(repo, live.run_id).view
+        if view.activity in (Activity.DRAINING, Activity.ABORTING):
+            return f"{run} is stopping; {_THE_NEXT_RUN}"
+        if view.paused:
+            return f"{run} is paused; it takes it after `pitboss unpause`"
+    return f"{run} takes it as soon as there is room"
