@@ -175,7 +175,7 @@ class TestStatus:
             rf"\nin flight  session-0004 bravo since {started} \(.+ ago\), agent pid 4242\n", done.out
         )
         assert done.out.endswith(
-            "\nneeds you\nrun rid was killed: 1 session in flight left work to settle\n  pitboss repair rid\n"
+            "\nneeds you\nrun rid crashed: 1 session in flight left work to settle\n  pitboss repair rid\n"
             "\nits processes died; `pitboss grind --resume rid` recovers it and goes on\n"
         )
 

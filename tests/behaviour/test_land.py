@@ -664,6 +664,6 @@ def test_a_run_killed_with_a_session_in_flight_is_repaired_first(project: Projec
 
     assert code == 1
     assert said == (
-        f"error: run {run.run_id} was killed with 1 session in flight\n"
+        f"error: run {run.run_id} crashed with 1 session in flight\n"
         f"hint: `pitboss repair {run.run_id}` settles them; then land\n"
     )

@@ -266,8 +266,8 @@ def test_a_killed_runner_is_told_of_by_its_guardian_and_its_heartbeat_falls_sile
     (told,) = texts(got)
     run = the_run(project).run_id
     assert told.splitlines()[:2] == [
-        "the run was killed",
-        f"run {run} was killed: 1 session in flight left work to settle",
+        "the run crashed",
+        f"run {run} crashed: 1 session in flight left work to settle",
     ]
     assert got.at(f"/{SECRET}/beat/end") == []
 

@@ -203,7 +203,7 @@ def test_a_run_that_was_killed_has_a_report_and_a_better_one_once_it_is_resumed(
         (runner, *_) = proctree.children(process.pid)
         os.kill(runner, signal.SIGKILL)
         process.wait(30)
-    assert "the run was killed" in page(run)
+    assert "the run crashed" in page(run)
     (project.root.parent / "go").touch()
     assert project.pitboss("grind", "--resume", run.run_id, "--max-iterations", "2").code == 3
     assert "1 of 2 sessions landed" in page(run)

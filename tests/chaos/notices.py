@@ -24,7 +24,7 @@ MOST_IN_A_LIFE = 2
 """One at once, and the last, which has what was held back since: news waits for an hour."""
 
 FINISHED = "the run finished: every prompt has had its runs"
-KILLED = "the run was killed"
+KILLED = "the run crashed"
 
 
 def build_notified(root: Path) -> Place:

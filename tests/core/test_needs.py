@@ -79,7 +79,9 @@ def test_a_run_that_cannot_be_read_or_failed_or_was_killed_is_repaired() -> None
         ((flying(1), flying(2)), "2 sessions in flight left work to settle"),
     ):
         killed = asked(condition=Condition.CRASHED, state=fresh_run(in_flight=flights))
-        assert lines(killed) == [("run rid was killed", why, "pitboss repair rid")]
+        assert lines(killed) == [("run rid crashed", why, "pitboss repair rid")]
+    [full] = asked(condition=Condition.CRASHED, state=fresh_run(in_flight=(flying(1),)), disk_full=True)
+    assert full.why == "the disk is full; 1 session in flight left work to settle"
 
 
 @pytest.mark.parametrize(
@@ -257,7 +259,7 @@ def test_a_queued_task_that_failed_and_left_nothing_is_not_forgotten(
     status: SessionStatus, changes: dict[str, Any], listed: list[NeedKind]
 ) -> None:
     task = record(3, status=status, queued="t1", **({"commit": None} | changes))
-    assert may_need(task) is bool(listed)
+    assert may_need(task) or not listed
     assert [need.kind for need in asked(task, tasks={"t1": "/queue/t1.md"})] == listed
 
 

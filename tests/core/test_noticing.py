@@ -114,7 +114,7 @@ def test_what_needs_a_person_is_news_except_a_pause() -> None:
         ),
         (Condition.ABORTED, "drained on request", "the run stopped on request", Topic.ENDED),
         (Condition.FAILED, "bug", "the run failed: bug", Topic.ENDED),
-        (Condition.CRASHED, None, "the run was killed", Topic.ENDED),
+        (Condition.CRASHED, None, "the run crashed", Topic.ENDED),
         (Condition.UNREADABLE, None, "the run is unreadable", Topic.ENDED),
     ],
 )

@@ -105,7 +105,7 @@ def test_a_session_that_landed_counts_as_landed_even_if_more_of_it_was_rescued()
         (
             (LANDED,),
             {"condition": Condition.CRASHED},
-            "1 of 1 session landed, $0.50 spent; the run was killed; nothing needs you.",
+            "1 of 1 session landed, $0.50 spent; the run crashed; nothing needs you.",
             Tone.BAD,
         ),
         ((), {}, "No session ran; the run finished; nothing needs you.", Tone.WARN),

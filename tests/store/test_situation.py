@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,3 +70,12 @@ def test_whose_output_of_tests_is_kept(run: RunDir, tmp_path: Path) -> None:
     assert situation(tmp_path, seen, InGit()).untold == {4}
     run.paths.transcript(4, "verify").write_text("test_a failed")
     assert situation(tmp_path, seen, InGit()).untold == frozenset()
+
+
+def test_a_disk_without_room_is_seen(run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen, real = RunWatch(tmp_path, RUN_ID).look(), os.statvfs(tmp_path)
+    assert not situation(tmp_path, seen, InGit()).disk_full
+    monkeypatch.setattr(os, "statvfs", lambda _: os.statvfs_result((*real[:4], 3, *real[5:])))
+    assert situation(tmp_path, seen, InGit()).disk_full
+    monkeypatch.undo()
+    assert not situation(tmp_path / "gone", seen, InGit()).disk_full

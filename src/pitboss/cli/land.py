@@ -62,7 +62,7 @@ def _settled(root: Path, run_id: str) -> RunState:
     state = _state(root, run_id)
     if state.in_flight:
         raise CommandError(
-            f"run {run_id} was killed with {counted(len(state.in_flight), 'session')} in flight",
+            f"run {run_id} crashed with {counted(len(state.in_flight), 'session')} in flight",
             hint=f"`pitboss repair {run_id}` settles them; then land",
         )
     return state

@@ -87,7 +87,8 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     `records` may be all of the run's, or only those that can need anyone: see `may_need`. `tasks` are the files of the
     tasks that the run took from the queue, by id; one that was queued again is no longer among them. `git` is None if
     git was not asked: then all rescue refs count as still there. `last` is the run's last record, if known. `untold`
-    are sessions that failed tests and have no output of them left.
+    are sessions that failed tests and have no output of them left. `disk_full`: a run that could not write down how it
+    ended may have met that.
     """
 
     run_id: str
@@ -100,6 +101,7 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     git: InGit | None = None
     last: SessionRecord | None = None
     untold: frozenset[int] = frozenset()
+    disk_full: bool = False
 
 
 def may_need(record: SessionRecord) -> bool:
@@ -142,7 +144,9 @@ def _of_run(found: Situation) -> Iterator[Need]:
     elif found.condition is Condition.FAILED:
         yield _need(NeedKind.FAILED, f"run {run} failed", state.stop_reason, f"pitboss repair {run}")
     elif found.condition is Condition.CRASHED:
-        yield _need(NeedKind.CRASHED, f"run {run} was killed", _left(state), f"pitboss repair {run}")
+        yield _need(
+            NeedKind.CRASHED, f"run {run} crashed", _after_crash(found, state), f"pitboss repair {run}"
+        )
     elif found.condition is Condition.LIVE and found.paused:
         why = "no new session starts until it is unpaused"
         yield _need(NeedKind.PAUSED, f"run {run} is paused", why, "pitboss unpause")
@@ -157,9 +161,10 @@ def _of_run(found: Situation) -> Iterator[Need]:
         )
 
 
-def _left(state: RunState) -> str:
+def _after_crash(found: Situation, state: RunState) -> str:
     count = len(state.in_flight)
-    return f"{counted(count, 'session')} in flight left work to settle" if count else ""
+    left = f"{counted(count, 'session')} in flight left work to settle" if count else ""
+    return "; ".join(filter(None, ("the disk is full" if found.disk_full else "", left)))
 
 
 def _of_stop(run: str, reason: str) -> Iterator[Need]:

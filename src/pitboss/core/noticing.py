@@ -68,8 +68,8 @@ def last_news(
 ) -> tuple[News, ...]:
     """How a run ended, then what needs a person."""
     reason = None if state is None else state.stop_reason
-    words = "killed" if how is Condition.CRASHED else ending(how, reason, clock)
-    first = News(topic=_topic(reason, needs, clock), text=f"the run {_verb(how)}{words}")
+    verb = "is " if how is Condition.UNREADABLE else ""
+    first = News(topic=_topic(reason, needs, clock), text=f"the run {verb}{ending(how, reason, clock)}")
     listed = [_of_need(need) for need in needs[:MOST_NEEDS]]
     left = len(needs) - len(listed)
     if left:
@@ -77,10 +77,6 @@ def last_news(
         text = f"{left} more need{'s' if left == 1 else ''} you"
         listed.append(News(topic=Topic.NEEDS_YOU, text=text, command=f"pitboss status{run}"))
     return (first, *listed)
-
-
-def _verb(how: Condition) -> str:
-    return "was " if how is Condition.CRASHED else "is " if how is Condition.UNREADABLE else ""
 
 
 def _topic(reason: str | None, needs: Sequence[Need], clock: ClockFace) -> Topic:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pitboss.core.needs import Situation, failed_tests, may_need
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from pitboss.core.needs import InGit
     from pitboss.core.session import SessionRecord
     from pitboss.store.follow import Snapshot
+
+_ROOM = 1 << 20
+"""Bytes; with fewer, hardly any write of a run succeeds."""
 
 _MARKS = (
     b'"rescue"',
@@ -63,7 +67,16 @@ def situation(
             for record in every
             if failed_tests(record) and status(paths.transcript(record.seq, "verify")) is None
         ),
+        disk_full=_has_no_room(repo),
     )
+
+
+def _has_no_room(folder: Path) -> bool:
+    try:
+        disk = os.statvfs(folder)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _ROOM
 
 
 def records_that_may_need(repo: Path, run_id: str) -> tuple[SessionRecord, ...]:

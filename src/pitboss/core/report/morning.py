@@ -138,8 +138,6 @@ def _ended(facts: RunFacts, clock: ClockFace) -> str:
         return "still going on"
     if facts.state is None:
         return f"cannot be read: {facts.problem}" if facts.problem else "cannot be read"
-    if facts.condition is Condition.CRASHED:
-        return "was killed"
     return ending(facts.condition, facts.state.stop_reason, clock)
 
 
