@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pitboss import process
 from pitboss.core.environment import hook_environment, marker
 from pitboss.core.user_commands import HookResult
+from pitboss.core.words.exits import exit_words
 from pitboss.process import Command, EndedBy, Exit
 
 if TYPE_CHECKING:
@@ -64,4 +65,5 @@ def _why_failed(ended: Exit, timeout_s: float) -> str | None:
 def _by_code(ended: Exit) -> str:
     lines = ended.tail.decode("utf-8", "replace").split("\n")
     last = next((line.strip() for line in reversed(lines) if line.strip()), None)
-    return f"exit code {ended.code}" if last is None else f"exit code {ended.code}: {last[:300]}"
+    how = exit_words(ended.code)
+    return how if last is None else f"{how}: {last[:300]}"

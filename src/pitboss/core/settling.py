@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.core.session import (
     NO_SUMMARY,
     InFlight,
@@ -15,6 +16,9 @@ from pitboss.core.session import (
     transcript_name,
 )
 from pitboss.core.usage import CostSource
+from pitboss.core.words.exits import exit_words
+
+_BY_SIGNAL = lazy_pattern(rf"{Reason.EXIT_CODE}: -(\d{{1,2}})(?!\d)")
 
 NOTHING_DONE = "it reports success but did nothing: no turn, no tokens, no change"
 
@@ -94,7 +98,9 @@ def summarized(outcome: Outcome, status: SessionStatus, reason: str | None) -> s
 
 
 def in_words(reason: str) -> str:
-    """A reason as people read it: `verify failed: test_sums`."""
+    """A reason as people read it: `verify failed: test_sums`, `killed by SIGKILL`."""
+    if signal := _BY_SIGNAL.match(reason):
+        return exit_words(-int(signal[1])) + reason[signal.end() :]
     kind, colon, detail = reason.partition(":")
     return kind.replace("_", " ") + colon + detail
 

@@ -15,6 +15,7 @@ import msgspec
 from pitboss import process, proctree
 from pitboss.core.environment import RUN_ID, hook_environment, marker
 from pitboss.core.stops import StopRequest
+from pitboss.core.words.exits import exit_words
 from pitboss.errors import PitbossError
 from pitboss.process import Command, EndedBy, Exit
 from pitboss.screens.notify.errands import COMMAND, TRIES, TRY_S
@@ -151,4 +152,4 @@ def _why_not(ended: Exit, limit_s: float) -> str | None:
         case EndedBy.STOPPED | EndedBy.CROWD:
             return "stopped"
         case _:
-            return None if ended.code == 0 else f"exit code {ended.code}"
+            return None if ended.code == 0 else exit_words(ended.code)
