@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -51,6 +52,23 @@ def test_a_session_is_billed_by_the_agent_it_was_given_not_by_the_one_configured
     first = the_run(project).records[0]
     assert (first["status"], first["agent"], first["cost_usd"]) == ("aborted", "command", 1.5)
     assert first["tokens"]["input"] == 100
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["seen by the guardian", "power cut"])
+def test_a_session_ended_when_its_run_died_and_not_when_that_is_noticed(
+    project: Project, tmp_path: Path, *, seen: bool
+) -> None:
+    gate = Gate(tmp_path / "gate")
+    project.prompt("chore", f"echo hello; {gate.script}", max_runs=1)
+    killed(project, gate)
+    run = the_run(project)
+    if not seen:
+        (run.folder / "ended").write_text("live\n")
+    told_by = run.folder / ("ended" if seen else "transcripts/session-0001.log")
+    died = datetime.fromtimestamp(told_by.stat().st_mtime, UTC)
+    assert project.pitboss("repair", run.run_id).code == 0
+    ended = datetime.fromisoformat(run.records[0]["ended_at"])
+    assert abs(ended - died) < timedelta(milliseconds=1)
 
 
 def test_a_failure_that_recovery_records_counts_for_the_exit_code(project: Project, tmp_path: Path) -> None:

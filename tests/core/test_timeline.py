@@ -68,6 +68,23 @@ def test_a_session_is_tracked_through_its_phases_to_its_end() -> None:
     )
 
 
+def test_a_session_that_died_with_its_run_ends_there_and_not_when_the_run_is_resumed() -> None:
+    died = ran(1, 0, 5, status=SessionStatus.ABORTED, reason="interrupted", commit=None)
+    track = followed(
+        SessionStarted(t=at(0), seq=1, prompt="alpha"),
+        PhaseChanged(t=at(0), seq=1, phase=Phase.HOOK),
+        PhaseChanged(t=at(1), seq=1, phase=Phase.AGENT),
+        PhaseChanged(t=at(480), seq=1, phase=Phase.LAND),
+        SessionEnded(t=at(481), record=died),
+    )
+    ((span,),) = (lane.spans for lane in lanes([died], (), {1: track}))
+    assert (span.began, span.ended) == (at(0), at(5))
+    assert [(each.phase, each.ended) for each in span.stretches] == [
+        (Phase.HOOK, at(1)),
+        (Phase.AGENT, at(5)),
+    ]
+
+
 def test_a_session_seen_from_its_middle_on_is_tracked_from_there() -> None:
     track = followed(PhaseChanged(t=at(1), seq=2, phase=Phase.VERIFY), PhaseChanged(seq=2, phase=Phase.LAND))
     assert track == Track(seq=2, stretches=(Stretch(phase=Phase.VERIFY, began=at(1)),))

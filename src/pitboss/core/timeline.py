@@ -12,7 +12,7 @@ import msgspec
 
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted
-from pitboss.core.session import SessionStatus
+from pitboss.core.session import Reason, SessionStatus, reason_kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -149,8 +149,21 @@ def _closed(stretches: tuple[Stretch, ...], end: datetime) -> tuple[Stretch, ...
     return (*stretches[:-1], msgspec.structs.replace(last, ended=max(end, last.began)))
 
 
+def _until(stretches: tuple[Stretch, ...], end: datetime) -> tuple[Stretch, ...]:
+    """What there was of them by then."""
+    return tuple(
+        msgspec.structs.replace(each, ended=min(each.ended or end, end))
+        for each in stretches
+        if each.began <= end
+    )
+
+
 def _recorded(record: SessionRecord, track: Track | None) -> Span:
     stretches = () if track is None else _closed(track.stretches, record.ended_at)
+    if (
+        reason_kind(record.reason) is Reason.INTERRUPTED
+    ):  # its work is kept when the run is resumed, hours later
+        stretches = _until(stretches, record.ended_at)
     ended = max((record.ended_at, *(each.ended for each in stretches[-1:] if each.ended is not None)))
     return Span(
         seq=record.seq,

@@ -14,7 +14,7 @@ import msgspec
 from pitboss.core.events import Repaired
 from pitboss.core.recovery import repairs
 from pitboss.core.session import IMPLEMENTER, Outcome, Reason, SessionStatus
-from pitboss.store.end_marker import ended_ns
+from pitboss.store.end_marker import ended_ns, last_seen_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,8 +77,7 @@ class Autopsy:
         ended = ended_ns(self._journal.rundir.paths)
         if ended is None:
             return
-        gone_at = datetime.fromtimestamp(ended / 10**9, UTC)
-        if waited_s := self._journal.progress(seq).cut_wait_s(gone_at):
+        if waited_s := self._journal.progress(seq).cut_wait_s(_time(ended)):
             self._journal.waited(seq, waited_s)
 
     def interrupted(self, seq: int) -> Outcome:
@@ -97,7 +96,7 @@ class Autopsy:
         outcome = Outcome(
             status=SessionStatus.ABORTED,
             reason=str(Reason.INTERRUPTED),
-            ended_at=max(session.started_at, self._now()),
+            ended_at=max(session.started_at, self._died_at(session.seq)),
             summary=self._files.summary(session.seq),
         )
         if session.agent is None:
@@ -105,6 +104,15 @@ class Autopsy:
         worked = self._billing.implementer(session)
         billed = outcome.bill(IMPLEMENTER, worked.usage)
         return msgspec.structs.replace(billed, model=worked.last.model, agent=worked.agent)
+
+    def _died_at(self, seq: int) -> datetime:
+        """When the session ended with its run, as far as can be told: hours may have passed since."""
+        now, seen = self._now(), last_seen_ns(self._journal.rundir.paths, seq)
+        return now if seen is None else min(now, _time(seen))
+
+
+def _time(nanoseconds: int) -> datetime:
+    return datetime.fromtimestamp(nanoseconds / 10**9, UTC)
 
 
 class Settling:

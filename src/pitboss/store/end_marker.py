@@ -42,3 +42,12 @@ def ended_ns(paths: RunPaths) -> int | None:
     """When the run's last process had gone, in nanoseconds since the epoch; None if no guardian saw it."""
     found = status(paths.ended)
     return None if found is None or found.st_size > 0 else found.st_mtime_ns
+
+
+def last_seen_ns(paths: RunPaths, seq: int) -> int | None:
+    """The same or, if no guardian saw it, when session `seq` last printed anything; None if nothing tells."""
+    ended = ended_ns(paths)
+    if ended is not None:
+        return ended
+    printed = status(paths.transcript(seq))
+    return None if printed is None else printed.st_mtime_ns
