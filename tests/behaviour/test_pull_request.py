@@ -77,6 +77,18 @@ def test_a_second_call_updates_the_same_one(project: Project) -> None:
     assert "session-0002" in github.calls[-1]["body"]
 
 
+def test_what_was_left_out_in_review_is_said_to_be_in_it(project: Project) -> None:
+    GitHub(project)
+    run_id = ground(project)
+    assert project.pitboss("review", "mark", "1", "leave").code == 0
+    done = project.pitboss("pr")
+    assert (done.code, done.out) == (0, f"opened PR {URL}\n")
+    told = "warning: left out in review, yet in the pull request: session 1"
+    assert done.err == f"{told}; `pitboss land {run_id}` would leave that out\n"
+    (the_run(project).folder / "review.json").write_text("garbage")
+    assert project.pitboss("pr") == (0, f"updated PR {URL}\n", "")
+
+
 def test_settings_choose_the_remote_a_draft_and_the_report(project: Project) -> None:
     configure(project, more='[git]\nremote = "hub"\npr_draft = true\npr_body = "report"')
     github = GitHub(project, remote="hub")

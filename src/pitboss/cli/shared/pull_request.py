@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from typing import TYPE_CHECKING, NoReturn
 
 from pitboss.core.stops import RunStatus
@@ -17,6 +18,7 @@ from pitboss.store.config import load_config
 from pitboss.store.files import read_regular
 from pitboss.store.log import iter_records
 from pitboss.store.paths import RunPaths
+from pitboss.store.review import left_out
 
 if TYPE_CHECKING:
     from pitboss.cli.shared.background import Background
@@ -44,7 +46,18 @@ def pull_request(repo: Repo, run_id: str, *, base: str | None = None) -> PullReq
         body = HEADER + "".join(map(sessions_md_entry, iter_records(paths.log)))
     else:
         body = text.decode(errors="ignore")
-    return publish(repo, run, body, settings, base=base)
+    made = publish(repo, run, body, settings, base=base)
+    _tell_of_left_out(paths)
+    return made
+
+
+def _tell_of_left_out(paths: RunPaths) -> None:
+    """The branch is pushed as it is, whatever a person thinks of its sessions."""
+    with suppress(PitbossError):
+        if seqs := sorted(left_out(paths)):
+            which = f"session{'' if len(seqs) == 1 else 's'} {', '.join(map(str, seqs))}"
+            told = f"left out in review, yet in the pull request: {which}"
+            note(warning(f"{told}; `pitboss land {paths.run_id}` would leave that out"))
 
 
 def in_words(made: PullRequest) -> str:
