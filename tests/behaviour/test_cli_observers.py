@@ -172,7 +172,7 @@ class TestStatus:
         assert "\nstate      crashed\n" in done.out
         started = f"{state.in_flight[0].assignment.started_at:%Y-%m-%dT%H:%M:%SZ}"
         assert re.search(
-            rf"\nin flight  session-0004 bravo since {started} \(.+ ago\), agent pid 4242\n", done.out
+            rf"\nin flight  session-0004 bravo since {started} \(.+ ago\), cut short\n", done.out
         )
         assert done.out.endswith(
             "\nneeds you\nrun rid crashed: 1 session in flight left work to settle\n  pitboss repair rid\n"

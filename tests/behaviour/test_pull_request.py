@@ -186,7 +186,7 @@ def test_a_push_that_hangs_is_ended_by_a_stop(
         done = finish(process)
     assert done.code == code
     assert "warning: no pull request: interrupted\n" in done.err
-    assert proctree.start_time(int(hung.read_text())) is None
+    wait_until(lambda: proctree.start_time(int(hung.read_text())) is None)
 
 
 def test_a_refused_run_stays_refused(project: Project) -> None:

@@ -143,6 +143,12 @@ def test_a_run_that_ended_shows_how() -> None:
     assert (crashed.activity, crashed.ended) == (Activity.OVER, None)
 
 
+def test_what_a_dead_run_had_in_flight_is_at_work_no_more() -> None:
+    began, state = folded(BEGAN, SessionStarted(seq=1, prompt="alpha")), fresh_run(in_flight=(flying(1),))
+    assert [flight.cut_short for flight in sighted(began, on_record(state)).in_flight] == [False]
+    assert [flight.cut_short for flight in sighted(began, on_record(state, live=False)).in_flight] == [True]
+
+
 # --- with some of them, or none ----------------------------------------------------------------------------------
 
 

@@ -6,13 +6,14 @@ from datetime import timedelta
 from functools import reduce
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pitboss.core.diff_stat import DiffStat
 from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted
 from pitboss.core.session import SessionStatus
-from pitboss.core.timeline import MOST_STRETCHES, USERS_TREE, Stretch, Track, lanes, tracked
+from pitboss.core.timeline import MOST_STRETCHES, USERS_TREE, Stretch, Track, lanes, track_of, tracked
 from pitboss.core.view import Flight
 from tests.support.values import STARTED, record
 
@@ -83,6 +84,22 @@ def test_a_session_that_died_with_its_run_ends_there_and_not_when_the_run_is_res
         (Phase.HOOK, at(1)),
         (Phase.AGENT, at(5)),
     ]
+
+
+def test_a_session_that_was_cut_short_goes_on_only_until_it_was_last_heard_of() -> None:
+    track = followed(
+        SessionStarted(t=at(0), seq=1, prompt="alpha"), PhaseChanged(t=at(1), seq=1, phase=Phase.AGENT)
+    )
+    live = Flight(seq=1, prompt="alpha", started_at=at(0), step_at=at(7))
+    dead = msgspec.structs.replace(live, cut_short=True)
+    assert [(span.ended, span.stretches[-1].ended) for span in lanes([], [live], {1: track})[0].spans] == [
+        (None, None)
+    ]
+    assert [(span.ended, span.stretches[-1].ended) for span in lanes([], [dead], {1: track})[0].spans] == [
+        (at(7), at(7))
+    ]
+    assert lanes([], [msgspec.structs.replace(dead, step_at=None)], {})[0].spans[0].ended == at(0)
+    assert track_of(Flight(seq=1, cut_short=True), Track(seq=1)) == Track(seq=1)
 
 
 def test_a_session_seen_from_its_middle_on_is_tracked_from_there() -> None:

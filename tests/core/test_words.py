@@ -17,7 +17,7 @@ from pitboss.core.stops import RunStatus
 from pitboss.core.tone import CONDITION_TONES, SESSION_TONES, Tone
 from pitboss.core.view import Activity, Flight, View
 from pitboss.core.words.endings import ending, why
-from pitboss.core.words.phases import flight_words, phase_words
+from pitboss.core.words.phases import brief_words, flight_tone, flight_words, phase_words
 from pitboss.core.words.quotas import window_words, windows
 from pitboss.core.words.run_state import run_words
 from tests.support.values import run_state
@@ -141,6 +141,18 @@ def test_what_a_session_does_in_words() -> None:
     assert flight_words(Flight(seq=1, phase=Phase.WAIT), hour) == "waiting"
     assert flight_words(LIMIT) == "waiting for claude_code's usage limit"
     assert flight_words(LIMIT, hour) == "waiting for claude_code's usage limit until 03:10"
+    assert (brief_words(LIMIT), brief_words(Flight(seq=1)), flight_tone(LIMIT)) == (
+        "waiting",
+        "starting",
+        Tone.WARN,
+    )
+    assert flight_tone(Flight(seq=1, phase=Phase.AGENT)) is Tone.ACTIVE
+    dead = msgspec.structs.replace(LIMIT, cut_short=True)
+    assert (flight_words(dead, hour), brief_words(dead), flight_tone(dead)) == (
+        "cut short",
+        "cut short",
+        Tone.BAD,
+    )
 
 
 def test_what_is_left_of_a_subscription_in_words() -> None:

@@ -93,7 +93,7 @@ def test_a_session_in_flight_has_a_page_too_and_one_that_is_neither_has_none(
         seen.view.flight(1),
         ["agent"],
     )
-    assert said(page.facts(STARTED, stamp))["status"] == "in flight"
+    assert said(page.facts(STARTED, stamp))["status"] == "cut short", "no process of its run is there"
     assert session_page(run.paths, seen, 2) is None
 
 

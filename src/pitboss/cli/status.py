@@ -22,7 +22,7 @@ from pitboss.core.measures import age, tokens
 from pitboss.core.recovery.refusals import resume_command
 from pitboss.core.tone import CONDITION_TONES
 from pitboss.core.words.endings import word
-from pitboss.core.words.phases import flight_words
+from pitboss.core.words.phases import CUT_SHORT, flight_words
 from pitboss.core.words.quotas import window_words, windows
 from pitboss.core.words.run_state import live_words, run_words
 from pitboss.core.words.standing import left_out_words
@@ -153,6 +153,8 @@ def _in_flight(session: InFlight, flight: Flight, now: datetime) -> str:
 
 
 def _doing(session: InFlight, flight: Flight) -> str:
+    if flight.cut_short and session.progress.outcome is None:
+        return CUT_SHORT
     if session.progress.waits_until is not None:
         waiting = msgspec.structs.replace(flight, phase=Phase.WAIT, until=session.progress.waits_until)
         return flight_words(waiting, clock)

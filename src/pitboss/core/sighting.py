@@ -54,7 +54,7 @@ class OnRecord(msgspec.Struct, frozen=True, kw_only=True):
 def sighted(events: View, found: OnRecord) -> View:
     """The view to show: `events` is the fold of whatever events could be read."""
     view = _with_state(events, found)
-    flights = _flights(events, found)
+    flights = tuple(_as_of(flight, live=found.live) for flight in _flights(events, found))
     running = found.live and (found.state is None or found.state.status is RunStatus.ACTIVE)
     activity = _activity(events, running=running)
     recent = found.recent[:MOST_RECENT]
@@ -99,6 +99,10 @@ def _flights(events: View, found: OnRecord) -> tuple[Flight, ...]:
         return tuple(flight for flight in events.in_flight if flight.seq not in found.recorded)
     known = of_state(found.state, found.in_flight).in_flight
     return tuple(_told(flight, events.flight(flight.seq)) for flight in known)
+
+
+def _as_of(flight: Flight, *, live: bool) -> Flight:
+    return flight if flight.cut_short is not live else msgspec.structs.replace(flight, cut_short=not live)
 
 
 def _told(flight: Flight, told: Flight | None) -> Flight:

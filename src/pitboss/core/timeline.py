@@ -48,7 +48,7 @@ class Track(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
-    """One session in a lane. `status` and `ended` are None while it is in flight."""
+    """One session in a lane. `status` and `ended` are None while it is in flight; only `status` if it was cut short."""
 
     seq: int
     prompt: str
@@ -179,7 +179,22 @@ def _recorded(record: SessionRecord, track: Track | None) -> Span:
 
 
 def _flying(flight: Flight, track: Track | None) -> Span | None:
-    began, stretches = flight.started_at, () if track is None else track.stretches
+    began, known = flight.started_at, track_of(flight, track)
     if began is None:
         return None
-    return Span(seq=flight.seq, prompt=flight.prompt, began=began, stretches=stretches)
+    stretches = () if known is None else known.stretches
+    ended = _last_sign(flight, known) if flight.cut_short else None
+    return Span(seq=flight.seq, prompt=flight.prompt, began=began, ended=ended, stretches=stretches)
+
+
+def track_of(flight: Flight, track: Track | None) -> Track | None:
+    """What events said of a session in flight; one that was cut short has done nothing since it was last heard of."""
+    end = _last_sign(flight, track)
+    if track is None or end is None or not flight.cut_short:
+        return track
+    return msgspec.structs.replace(track, stretches=_closed(track.stretches, end))
+
+
+def _last_sign(flight: Flight, track: Track | None) -> datetime | None:
+    phases = () if track is None else (each.began for each in track.stretches)
+    return max((at for at in (flight.started_at, flight.step_at, *phases) if at is not None), default=None)

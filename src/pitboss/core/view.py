@@ -64,7 +64,8 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
     """A session in flight. Tokens and US dollars are what it has used so far, as far as its agents report them.
 
     `host` is the worker that it is on; None on the run's own machine.
-    `step` is what its agent did last, at `step_at`; `until` is when it stops waiting.
+    `step` is what its agent did last, at `step_at`; `until` is when it stops waiting. `cut_short`: its run is not
+    live any more, and the rest is what it did until then.
     """
 
     seq: int
@@ -86,6 +87,7 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
     tokens: RoleTokens = RoleTokens()
     cost_usd: float = 0.0
     cost_known: bool = True
+    cut_short: bool = False
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from pitboss.core.events import Phase
 from pitboss.core.measures import duration
 from pitboss.core.timeline import lanes
 from pitboss.core.tone import SESSION_TONES, Tone
+from pitboss.core.words.phases import CUT_SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -103,11 +104,12 @@ def drawn(lane: Lane, scale: Scale) -> DrawnLane:
 def _bar(span: Span, scale: Scale) -> DrawnSpan:
     x, width = scale.place(span.began, span.ended)
     took = f", {duration((span.ended - span.began).total_seconds())}" if span.ended is not None else ""
+    flying, doing = (Tone.ACTIVE, "in flight") if span.ended is None else (Tone.BAD, CUT_SHORT)
     return DrawnSpan(
         x=x,
         width=width,
-        tone=Tone.ACTIVE if span.status is None else SESSION_TONES[span.status],
-        label=f"session {span.seq}, {span.prompt}: {span.status or 'in flight'}{took}",
+        tone=flying if span.status is None else SESSION_TONES[span.status],
+        label=f"session {span.seq}, {span.prompt}: {span.status or doing}{took}",
         seq=span.seq,
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.session import SessionRecord
-from pitboss.core.timeline import Track
+from pitboss.core.timeline import Track, track_of
 from pitboss.core.view import Flight
 from pitboss.core.words.session_facts import Fact, flight_facts, session_facts
 from pitboss.store.session_files import PrintedFile, session_files
@@ -53,12 +53,15 @@ def session_page(paths: RunPaths, seen: Snapshot, seq: int) -> SessionPage | Non
     flight = seen.view.flight(seq)
     if record is None and flight is None:
         return None
+    track = seen.tracks.get(seq)
+    if record is None and flight is not None:
+        track = track_of(flight, track)
     return SessionPage(
         run_id=seen.run_id,
         seq=seq,
         record=record,
         flight=None if record is not None else flight,
         landed_before=landed_before,
-        track=seen.tracks.get(seq),
+        track=track,
         files=session_files(paths, seq),
     )

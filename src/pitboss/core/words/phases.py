@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.embed import one_line
 from pitboss.core.events import Phase
+from pitboss.core.tone import Tone
 
 if TYPE_CHECKING:
     from pitboss.core.measures import ClockFace
@@ -21,6 +22,9 @@ PHASE_WORDS = {
 }
 """What each phase means, in the order in which a session goes through them."""
 
+CUT_SHORT = "cut short"
+"""What became of a session in flight whose run is not live any more."""
+
 _DETAIL_WIDTH = 200
 
 
@@ -30,11 +34,28 @@ def phase_words(phase: Phase | None, detail: str = "") -> str:
     return f"{words} ({one_line(detail, _DETAIL_WIDTH)})" if detail else words
 
 
+def brief_words(flight: Flight) -> str:
+    """Its phase where there is no room for more."""
+    return (
+        CUT_SHORT if flight.cut_short else "starting" if flight.phase is None else PHASE_WORDS[flight.phase]
+    )
+
+
+def flight_tone(flight: Flight) -> Tone:
+    """How a session in flight is doing."""
+    if flight.cut_short:
+        return Tone.BAD
+    return Tone.WARN if flight.phase is Phase.WAIT else Tone.ACTIVE
+
+
 def flight_words(flight: Flight, clock: ClockFace | None = None) -> str:
     """As `phase_words`; a wait says for what and until when: `waiting for codex's usage limit until 03:10`.
 
-    Without a `clock` it does not say until when: a screen that ticks says how long it still takes.
+    Without a `clock` it does not say until when: a screen that ticks says how long it still takes. Once its run is
+    dead, a session does nothing any more.
     """
+    if flight.cut_short:
+        return CUT_SHORT
     if flight.phase is not Phase.WAIT:
         return phase_words(flight.phase, flight.detail)
     what = f" for {one_line(flight.detail, _DETAIL_WIDTH)}" if flight.detail else ""

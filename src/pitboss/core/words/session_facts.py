@@ -10,7 +10,7 @@ from pitboss.core.embed import one_line
 from pitboss.core.measures import duration, spent
 from pitboss.core.tone import SESSION_TONES, Tone
 from pitboss.core.usage import CostSource
-from pitboss.core.words.phases import flight_words
+from pitboss.core.words.phases import CUT_SHORT, flight_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,13 +68,16 @@ def flight_facts(run_id: str, flight: Flight, now: datetime, clock: ClockFace) -
     """The same of a session in flight, as far as anybody knows yet."""
     yield _fact("session", f"session-{flight.seq:04} of {one_line(run_id)}")
     yield _fact("prompt", one_line(flight.prompt))
-    yield Fact(name="status", value="in flight", toned="in flight", tone=Tone.ACTIVE)
-    yield _fact("now", flight_words(flight, clock))
+    status = CUT_SHORT if flight.cut_short else "in flight"
+    yield Fact(name="status", value=status, toned=status, tone=Tone.BAD if flight.cut_short else Tone.ACTIVE)
+    if not flight.cut_short:
+        yield _fact("now", flight_words(flight, clock))
     if flight.retry_of is not None:
         yield _fact("retry of", f"session-{flight.retry_of:04}, which ended in a conflict or with its worker")
     if flight.started_at is not None:
         yield _fact("started", clock(flight.started_at))
-        yield _fact("duration", duration((now - flight.started_at).total_seconds()))
+        if not flight.cut_short:
+            yield _fact("duration", duration((now - flight.started_at).total_seconds()))
     if who := _who(flight.agent, flight.model):
         yield _fact("agent", who)
     if flight.host is not None:

@@ -139,7 +139,7 @@ def _draw(marks: list[Mark], span: Span, scale: _Scale, now: datetime) -> None:
 
 def _end(span: Span) -> Mark:
     if span.status is None:
-        return "●", Ink.NAME
+        return ("●", Ink.NAME) if span.ended is None else ("✗", Ink.BAD)
     if span.landed:
         return "✓", TONE_INK[SESSION_TONES[span.status]]
     if span.status.failed:

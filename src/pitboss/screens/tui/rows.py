@@ -11,7 +11,7 @@ from pitboss.core.gauges import Used
 from pitboss.core.measures import age, duration, spent, tokens
 from pitboss.core.tone import CONDITION_TONES, SESSION_TONES
 from pitboss.core.words.endings import why, word
-from pitboss.core.words.phases import PHASE_WORDS
+from pitboss.core.words.phases import brief_words, flight_tone
 from pitboss.screens.columns import Column
 from pitboss.screens.lines import session_words
 from pitboss.screens.output import Ink
@@ -78,17 +78,13 @@ def flight_cells(flight: Flight, now: datetime, clock: ClockFace) -> list[Piece]
     """A session in flight: who, where, since when, its phase, what it has used, what its agent did last."""
     used = flight.tokens.input + flight.tokens.output
     since = duration(int((now - (flight.started_at or now)).total_seconds()))
-    waiting = flight.phase is Phase.WAIT
     return [
         Piece(str(flight.seq), Ink.NAME),
         Piece(one_line(flight.prompt), Ink.STRONG),
         Piece(one_line(" ".join(filter(None, (flight.agent, flight.model)))), Ink.FAINT),
         Piece(whereabouts(flight), Ink.FAINT),
-        Piece(since),
-        Piece(
-            "starting" if flight.phase is None else PHASE_WORDS[flight.phase],
-            Ink.WARN if waiting else Ink.NAME,
-        ),
+        Piece("" if flight.cut_short else since),
+        Piece(brief_words(flight), TONE_INK[flight_tone(flight)]),
         Piece(tokens(used) if used else ""),
         Piece(spent(flight.cost_usd, known=flight.cost_known) if used or flight.cost_usd else ""),
         Piece("" if flight.step_at is None else age(flight.step_at, now).removesuffix(" ago"), Ink.FAINT),
@@ -107,7 +103,7 @@ def place(name: str) -> str:
 
 
 def _step(flight: Flight, clock: ClockFace) -> Piece:
-    if flight.phase is Phase.WAIT:
+    if flight.phase is Phase.WAIT and not flight.cut_short:
         until = f" until {clock(flight.until)}" if flight.until else ""
         return Piece(
             f"for {one_line(flight.detail, _STEP)}{until}" if flight.detail else until.strip(), Ink.WARN

@@ -8,8 +8,8 @@ from textual.binding import Binding, BindingType
 
 from pitboss.core.embed import one_line
 from pitboss.core.measures import duration
-from pitboss.core.tone import SESSION_TONES, Tone
-from pitboss.core.words.phases import flight_words
+from pitboss.core.tone import SESSION_TONES
+from pitboss.core.words.phases import flight_tone, flight_words
 from pitboss.screens.output import Ink
 from pitboss.screens.tones import TONE_INK
 from pitboss.screens.tui import session_texts
@@ -131,7 +131,7 @@ class SessionScreen(LiveScreen):
             status = Piece(f"  {record.status}", TONE_INK[SESSION_TONES[record.status]])
             line = [*name, Piece(one_line(record.prompt), Ink.STRONG), status, Piece(f"  {took}")]
         elif flight is not None:
-            doing = Piece(f"  {flight_words(flight, self._clock)}", TONE_INK[Tone.ACTIVE])
+            doing = Piece(f"  {flight_words(flight, self._clock)}", TONE_INK[flight_tone(flight)])
             line = [*name, Piece(one_line(flight.prompt), Ink.STRONG), doing]
         else:
             line = name

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.embed import clean
 from pitboss.core.settling import in_words
+from pitboss.core.words.phases import CUT_SHORT
 from pitboss.screens.web.diffs import folded
 from pitboss.screens.web.output_tail import OutputTail
 from pitboss.screens.web.showing import clock
@@ -98,11 +99,12 @@ class _Reader:
 
     def _facts(self, page: SessionPage) -> Markup:
         record, now = page.record, datetime.now(UTC)
+        dead = page.flight is not None and page.flight.cut_short
         return self._supplies.pages.render(
             "facts",
             seq=page.seq,
             prompt=record.prompt if record else page.flight.prompt if page.flight else "",
-            status=str(record.status) if record else "in flight",
+            status=str(record.status) if record else CUT_SHORT if dead else "in flight",
             facts=[fact for fact in page.facts(now, clock) if fact.name not in _ELSEWHERE],
             flight=page.flight,
             record=record,

@@ -12,7 +12,7 @@ from pitboss.core.gauges import Budget, gauge_words
 from pitboss.core.measures import age, duration, stamp, tokens
 from pitboss.core.settling import in_words
 from pitboss.core.tone import SESSION_TONES
-from pitboss.core.words.phases import flight_words, phase_words
+from pitboss.core.words.phases import flight_tone, flight_words, phase_words
 from pitboss.core.words.quotas import window_words, windows
 from pitboss.screens.lines import cost_in_words, session_words
 from pitboss.screens.output import local
@@ -105,6 +105,7 @@ FUNCTIONS: Mapping[str, Callable[..., object]] = {
     "clock_s": clock_s,
     "duration": duration,
     "flight_amounts": flight_amounts,
+    "flight_tone": flight_tone,
     "flight_words": lambda flight: flight_words(flight, clock),
     "gauge_text": gauge_text,
     "in_words": in_words,
