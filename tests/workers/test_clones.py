@@ -22,7 +22,7 @@ from pitboss.workers.messages import Begin
 from tests.support.cli import PATIENCE_S
 
 if TYPE_CHECKING:
-    from pitboss.workers.clones import RunHere
+    from pitboss.workers.run_here import RunHere
 
 
 @pytest.fixture

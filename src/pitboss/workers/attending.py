@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pitboss.core.agent import AgentEvent, AgentOrder
     from pitboss.core.config import Config
     from pitboss.core.session import Assignment
-    from pitboss.workers.clones import RunHere
+    from pitboss.workers.run_here import RunHere
     from pitboss.workers.wire import Wire
 
 POLL_S = 1.0

@@ -29,7 +29,7 @@ from pitboss.workers.wire import Closed
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pitboss.workers.clones import RunHere
+    from pitboss.workers.run_here import RunHere
     from pitboss.workers.wire import Wire
 
 FIRST_WORD_S = 30.0
@@ -148,10 +148,8 @@ class WorkerDesk:
             return False
         aside = self._clones.aside(repository)
         try:
-            for (
-                attempt,
-                begin,
-            ) in waiting:  # each note comes first: it says what a killed worker has yet to do
+            for attempt, begin in waiting:
+                # The note comes first: it says what a killed worker has yet to do.
                 noted = replace(attempt, left=(), aside=attempt.aside or str(aside))
                 self._begun.update(noted)
                 self._hold(noted, begin)
