@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.git.commit_calls import commit
 from pitboss.git.repo import Repo
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def test_a_hook_sees_of_the_repository_what_git_lets_it_see(root: Path, tmp_path
     by_hand = (tmp_path / "seen").read_text()
     (root / "file").write_text("two\n")
     repo.git("add", "-A")
-    assert repo.commit("by pitboss").code == 0
+    assert commit(repo, "by pitboss").code == 0
     assert (tmp_path / "seen").read_text() == by_hand
 
 

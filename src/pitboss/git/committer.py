@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pitboss.core.diff_stat import may_add, parse_shortstat
 from pitboss.core.redact import Secrets
 from pitboss.git import snapshot
+from pitboss.git.commit_calls import begin_commit_of_edits, commit, made_by
 from pitboss.git.errors import GitError, last_line, tells_full_disk, why_cut_short
 from pitboss.git.ignored_files import copy_ignored
 from pitboss.git.locks import clear_the_way
@@ -122,7 +123,7 @@ class Committer:
         self.drop()
         self._hooks.bring(self._repo)
         if self._hooks.is_none_in(self._repo) and not self._repo.inside("info", "sparse-checkout").exists():
-            self._begun = self._repo.begin_commit_of_edits(timeout_s=self._seconds)
+            self._begun = begin_commit_of_edits(self._repo, timeout_s=self._seconds)
 
     def drop(self) -> None:
         """Undo what `begin` began, if it did: git commits nothing without a message."""
@@ -180,12 +181,12 @@ class Committer:
         return self._made(done) if done.code == 0 else None
 
     def _made(self, done: Captured) -> str:
-        tip, said = self._repo.committed(done)
+        tip, said = made_by(self._repo, done)
         self.stat, self.may_add = parse_shortstat(said), may_add(said)
         return tip
 
     def _try_commit(self, message: str, before: str) -> str:
-        done = self._repo.commit(message, timeout_s=self._seconds)
+        done = commit(self._repo, message, timeout_s=self._seconds)
         if done.cut_short:
             return self._cut_short(done, before, message)
         if done.code == 0:
@@ -222,7 +223,7 @@ class Committer:
         if status.dirty:
             self.stat, self.may_add = None, True
             snapshot.stage(self._repo, status)
-            self._repo.commit(message, hooks=False)
+            commit(self._repo, message, hooks=False)
         return self._repo.line("rev-parse", "HEAD") if status.dirty else status.head
 
     def _has_hooks(self) -> bool:

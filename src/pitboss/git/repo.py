@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from typing import TYPE_CHECKING
 
-from pitboss.core.patterns import lazy_pattern
 from pitboss.git.environment import (
     FIXED_WORDING,
     as_git_has_it,
@@ -33,7 +31,7 @@ if TYPE_CHECKING:
     from pitboss.core.stops import StopRequest
     from pitboss.git.kept_refs import KeptRefs
     from pitboss.git.kept_running import KeptRunning
-    from pitboss.process import Captured, PendingCapture
+    from pitboss.process import Captured
     from pitboss.process.output import Consumer
 
 WITHOUT_PITBOSS = f":(exclude,top){PITBOSS_FOLDER}"
@@ -45,21 +43,13 @@ ABORT_PATIENCE_S = 10.0
 NO_HOOKS = ("-c", "core.hooksPath=/dev/null")
 """For pitboss's own bookkeeping: no hook may refuse to keep work or put things back."""
 
-_NO_BACKGROUND_GC = ("-c", "gc.auto=0", "-c", "maintenance.auto=0")
+UTF_8 = ("-c", "i18n.commitEncoding=UTF-8")
+"""For whatever makes commits: messages are encoded so."""
 
-_UTF_8 = ("-c", "i18n.commitEncoding=UTF-8")
-_COMMIT = (
-    *_NO_BACKGROUND_GC,
-    *("-c", "core.abbrev=no", *_UTF_8),
-    *("commit", "--no-gpg-sign", "--cleanup=whitespace", "--file=-"),
-)
-_EMPTY_TOO = "--allow-empty-message"
-_EDITS = ("-c", "core.safecrlf=false", *_COMMIT, "--all")
 _TRIES = 20
 _TRY_AGAIN_S = 0.02
 _ON_BRANCH = "ref: "
 _ELSEWHERE = "ref: refs/heads/.invalid"
-_COMMITTED = lazy_pattern(rb"^\[.* ([0-9a-f]{40,64})\] ", re.MULTILINE)
 
 
 class Repo:
@@ -313,36 +303,17 @@ class Repo:
         may = wanted and not (self.root / ".gitmodules").exists()
         return {"GIT_OPTIONAL_LOCKS": str(int(may))}
 
-    def commit(self, message: str, *, hooks: bool = True, timeout_s: float = GIT_SECONDS) -> Captured:
-        """Commit the index; a refusal is an answer, not an error. The user's hooks run in the user's locale."""
-        argv = ("git", *_COMMIT, _EMPTY_TOO, *(() if hooks else ("--no-verify",)))
-        env = {**self._env, **as_git_has_it(self.root, self.git_dir)}
-        text = message.encode()
-        return capture(argv, cwd=self.root, env=env, stdin=text, timeout_s=timeout_s, leash=self.leash)
-
-    def begin_commit_of_edits(self, *, timeout_s: float = GIT_SECONDS) -> PendingCapture:
-        """Stage what changed in tracked files, and commit it, in the same call, once the message is there.
-
-        Without one, git lets go of the index as it was. For trees in which no hook of the user's runs: hooks would see
-        another index than after `git add`. A failure is an answer, not an error.
-        """
-        argv, env = ("git", *_EDITS), self.pinned
-        return begin_capture(argv, cwd=self.root, env=env, stdin=None, timeout_s=timeout_s, leash=self.leash)
+    def environment_of_hooks(self) -> dict[str, str]:
+        """What a call that runs the user's hooks sees: the user's locale, and places as git itself has them."""
+        return {**self._env, **as_git_has_it(self.root, self.git_dir)}
 
     def commit_tree(self, tree: str, *, parent: str, message: str, merged: str | None = None) -> str:
         """Make a commit on no branch, without running hooks; `merged` is the other parent of a merge."""
         if self.kept_running and (made := self.kept_running.write_commit(tree, parent, merged, message)):
             return made
         parents = ("-p", parent, *(("-p", merged) if merged else ()))
-        said = self.git(*_UTF_8, "commit-tree", "--no-gpg-sign", *parents, tree, stdin=message.encode())
+        said = self.git(*UTF_8, "commit-tree", "--no-gpg-sign", *parents, tree, stdin=message.encode())
         return said.decode().strip()
-
-    def committed(self, done: Captured) -> tuple[str, str]:
-        """The commit that a successful `commit` made, and what git said of its changes."""
-        found = _COMMITTED.search(done.stdout)
-        if found is None:
-            return self.line("rev-parse", "HEAD"), ""
-        return found[1].decode(), done.stdout[found.end() :].decode(errors="replace")
 
     def commit_id(self, revision: str) -> str | None:
         """The commit that a revision names; None if there is none, or `^main` leaves it out instead."""
