@@ -13,7 +13,8 @@ from bench.figures import Figure
 from bench.measure import interleave, median, say
 from bench.repositories import CHANGES_NOTHING, FILES_A_FOLDER, git, make_repository
 from pitboss.git.repo import Repo
-from pitboss.landing.slot import RELEASED, Slot
+from pitboss.landing.slot import Slot
+from pitboss.landing.slot_traces import RELEASED
 from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class _Race:
         git(slot.path, "add", "--all")
         git(slot.path, "commit", "--quiet", "--message=work")
         done = git(slot.path, "rev-parse", "HEAD").strip()
-        git(slot.path, "update-ref", "--no-deref", "-m", RELEASED.decode(), "HEAD", done)
+        git(slot.path, "update-ref", "--no-deref", "-m", RELEASED, "HEAD", done)
         git(self._root, "update-ref", "-d", f"refs/heads/{branch}")
         return taken
 

@@ -81,6 +81,7 @@ IN_GITS_HANDS = {
     "store/opening.py",
     "landing/rescuer.py",
     "landing/slot.py",
+    "landing/slot_reset.py",
     "landing/slot_settings.py",
     "landing/stand_in.py",
     "landing/worktrees.py",

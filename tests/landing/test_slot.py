@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import subprocess
 import threading
 from typing import TYPE_CHECKING
 
@@ -14,9 +13,11 @@ import pytest
 from pitboss.git.ignored_files import copy_ignored
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs
-from pitboss.landing.slot import RELEASED, Slot
+from pitboss.landing.slot import Slot
+from pitboss.landing.slot_traces import RELEASED
 from pitboss.landing.unseen import mark_provisioned
 from pitboss.store.paths import RunPaths
+from tests.support.shell import sh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,11 +32,6 @@ git add -A && git commit -qm first
 git checkout -qb {BRANCH} && echo more > src/one && echo new > new && git rm -q two && git add -A && git commit -qm tip
 git checkout -q main
 """
-
-
-def sh(cwd: Path, script: str) -> str:
-    done = subprocess.run(["sh", "-ec", script], cwd=cwd, capture_output=True, check=True)
-    return done.stdout.decode().strip()
 
 
 def branch_of(seq: int) -> str:
@@ -59,7 +55,7 @@ class World:
 
     def release(self, seq: int) -> None:
         """What is done when a session has its record."""
-        sh(self.slot.path, f"git update-ref --no-deref -m '{RELEASED.decode()}' HEAD HEAD")
+        sh(self.slot.path, f"git update-ref --no-deref -m '{RELEASED}' HEAD HEAD")
         sh(self.root, f"git update-ref -d refs/heads/{branch_of(seq)}")
 
     def kept(self) -> dict[str, list[str]]:
@@ -289,7 +285,7 @@ def test_several_slots_may_be_prepared_at_the_same_time(world: World) -> None:
             for turn in range(3):
                 seq = nth * 10 + turn
                 slot.prepare(branch_of(seq), (world.first, world.tip)[turn % 2], seq=seq)
-                sh(slot.path, f"git update-ref --no-deref -m '{RELEASED.decode()}' HEAD HEAD")
+                sh(slot.path, f"git update-ref --no-deref -m '{RELEASED}' HEAD HEAD")
                 world.repo.git("update-ref", "-d", f"refs/heads/{branch_of(seq)}")
         except BaseException as failure:
             failures.append(failure)

@@ -17,7 +17,14 @@ from pitboss.git.ref_changes import as_text
 from pitboss.git.repo import NO_HOOKS
 from pitboss.landing.lease_refs import drop_leftovers
 from pitboss.landing.listing import registered, session_refs, session_worktrees
-from pitboss.landing.refs import LEASE_REFS, RESCUE_REFS, RESULT_REFS, RUN_BRANCHES, run_branch
+from pitboss.landing.refs import (
+    LEASE_REFS,
+    RESCUE_REFS,
+    RESULT_REFS,
+    RUN_BRANCHES,
+    run_branch,
+    session_branches,
+)
 from pitboss.landing.worktrees import remove_session_branch, remove_worktree
 from pitboss.store.disk_use import DiskUse, disk_use
 from pitboss.store.log import iter_records
@@ -85,7 +92,7 @@ class Refs:
         """
         own = self._of(run_id)
         free = [ref for ref in own if not self.in_use(ref, doomed)]
-        sessions = f"refs/heads/{run_branch(run_id)}-session-"
+        sessions = f"refs/heads/{session_branches(run_branch(run_id))}"
         lasting = [ref for ref in self._oids if _lasts(ref) and not ref.startswith(sessions)]
         others = [ref for ref in lasting if ref not in free]
         gone = {ref: self._oids[ref] for ref in dispensable(free, others, self._is_within, named=named)}
@@ -113,15 +120,13 @@ def garbage(repo: Repo, run_id: str, refs: Refs, *, with_refs: bool, named: bool
     paths = RunPaths(repo.root, run_id)
     doomed = session_worktrees(repo, run_id)
     gone, staying = refs.take(run_id, named=named, doomed=doomed) if with_refs else ({}, ())
-    named_by, own = session_refs(repo, run_id), f"{run_branch(run_id)}-session-"
+    named_by = session_refs(repo, run_id)
     return Garbage(
         run_id=run_id,
         worktrees={path: disk_use(Path(path), until=until) for path in doomed},
         files={path.name: disk_use(path, until=until) for path in _files(paths)},
         session_branches=tuple(
-            name
-            for name in named_by.branches
-            if name.startswith(own) and not refs.in_use(f"refs/heads/{name}", doomed)
+            name for name in named_by.branches if not refs.in_use(f"refs/heads/{name}", doomed)
         ),
         leased=named_by.leased,
         refs=gone,

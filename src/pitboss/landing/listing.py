@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.landing.refs import LEASE_REFS, parse_lease, parse_result, result_refs, run_branch
+from pitboss.landing.refs import (
+    LEASE_REFS,
+    parse_lease,
+    parse_result,
+    result_refs,
+    run_branch,
+    session_branches,
+)
 from pitboss.store.opening import names_in
 from pitboss.store.paths import RunPaths
 
@@ -18,6 +25,8 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 _BRANCHES = "refs/heads/"
+HALF_MADE = "initializing"
+"""The reason that git gives for locking a working copy while it creates it."""
 
 
 class Registered(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +51,11 @@ def session_refs(repo: Repo, run_id: str) -> SessionRefs:
 
 def begin_session_refs(repo: Repo, run_id: str) -> Callable[[], SessionRefs]:
     """Start `session_refs`; call the result once to wait for it."""
-    patterns = (f"{_BRANCHES}{run_branch(run_id)}-session-*", f"{LEASE_REFS}/{run_id}", result_refs(run_id))
+    patterns = (
+        f"{_BRANCHES}{session_branches(run_branch(run_id))}*",
+        f"{LEASE_REFS}/{run_id}",
+        result_refs(run_id),
+    )
     printed = repo.begin_git("for-each-ref", "--format=%(refname)", *patterns)
     return lambda: _session_refs(run_id, os.fsdecode(printed()).split())
 
@@ -50,8 +63,10 @@ def begin_session_refs(repo: Repo, run_id: str) -> Callable[[], SessionRefs]:
 def _session_refs(run_id: str, refs: Sequence[str]) -> SessionRefs:
     results = (parse_result(run_id, ref) for ref in refs)
     leased = {parse_lease(run_id, ref) for ref in refs} | {result.seq for result in results if result}
+    # A folder of runs may be named like a pattern, which then matches the branches of other runs.
+    own = f"{_BRANCHES}{session_branches(run_branch(run_id))}"
     return SessionRefs(
-        branches=tuple(ref.removeprefix(_BRANCHES) for ref in refs if ref.startswith(_BRANCHES)),
+        branches=tuple(ref.removeprefix(_BRANCHES) for ref in refs if ref.startswith(own)),
         leased=tuple(sorted(seq for seq in leased if seq is not None)),
     )
 
@@ -78,5 +93,5 @@ def _known(fact: dict[str, str]) -> Registered:
     return Registered(
         head=head if head.strip("0") else None,
         branch=fact["branch"].removeprefix(_BRANCHES) if "branch" in fact else None,
-        half_made=fact.get("locked", "").startswith("initializing"),
+        half_made=fact.get("locked", "").startswith(HALF_MADE),
     )

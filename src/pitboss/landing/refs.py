@@ -43,9 +43,14 @@ def run_branch(run_id: str) -> str:
     return f"{RUN_BRANCHES}{run_id}"
 
 
+def session_branches(branch: str) -> str:
+    """What the branches of a run's parallel sessions begin with; `branch` is the run's."""
+    return f"{branch}-session-"
+
+
 def session_branch(branch: str, seq: int) -> str:
     """The branch of a parallel session; `branch` is the run's."""
-    return f"{branch}-session-{seq:04}"
+    return f"{session_branches(branch)}{seq:04}"
 
 
 def session_of(name: str) -> int | None:
@@ -112,7 +117,7 @@ def lock_scope(repo: Repo, branch: str) -> LockScope:
     ours = (RESCUE_REFS, LEASE_REFS, RESULT_REFS)
     return LockScope(
         branch=branch,
-        beside=f"{branch.rpartition('/')[2]}-session-",
+        beside=session_branches(branch.rpartition("/")[2]),
         folders=tuple(folder.removeprefix("refs/") for folder in ours),
         worktrees=runs_dir(repo.root),
     )

@@ -271,7 +271,7 @@ class RunBranch:
     def resume_checkout(self, label: RescueLabel) -> tuple[str, ...]:
         """Bring the user's checkout to the tip, if a dead runner moved the branch but not the checkout.
 
-        Returns what `advance` does. Raises GitError.
+        Returns the refs of what was rescued. Raises GitError.
         """
         with self._catching_up() as (_, tip):
             return self._checkout.resume(tip, label) if self._checkout else ()

@@ -199,7 +199,7 @@ def _rescue_files(
         return
     if settled is not None and holds_all(repo, [base, *settled.commits], tree):
         return
-    message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
+    message = _message(run_id, seq)
     made = repo.commit_tree(tree, parent=base, message=message)
     rescue_commit(repo, run_id, seq, made)
 
@@ -208,7 +208,7 @@ def _rescue_inner(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
     """Keep what repositories inside a working copy hold, including ignored ones and submodules."""
     folder = os.path.relpath(path, repo.root)
     found = (inner for inner in nested.below(repo, folder) if inner.path != folder)
-    message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
+    message = _message(run_id, seq)
     for tip in inner_work(repo, found, run_id=run_id, message=message):
         rescue_commit(repo, run_id, seq, tip)
 
@@ -218,11 +218,15 @@ def _rescue_hidden(repo: Repo, run_id: str, path: str, *, seq: int) -> None:
     git_dir = Path(text_of(Path(path, ".git")).removeprefix("gitdir: ").strip())
     if git_dir.parent != repo.common_dir / "worktrees" or not git_dir.is_dir():
         return
-    message = rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
+    message = _message(run_id, seq)
     keep_in = RunPaths(repo.root, run_id).set_aside(seq)
     worktree = repo.worktree(Path(path), git_dir, settings={})
     for tip in unseen.keep_hidden(worktree, message=message, keep_in=keep_in):
         rescue_commit(repo, run_id, seq, tip)
+
+
+def _message(run_id: str, seq: int) -> str:
+    return rescue_message(prompt="worktree", seq=seq, run_id=run_id, reason="left over")
 
 
 def _delete(path: str) -> None:
