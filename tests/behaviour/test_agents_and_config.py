@@ -5,19 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.behaviour.test_cli_observers import documented
-from tests.support.cli import Project
 from tests.support.runs import the_run
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
+    from tests.support.cli import Project
 
 
 def test_agents_are_listed_with_version_login_and_cost(project: Project, tmp_path: Path) -> None:

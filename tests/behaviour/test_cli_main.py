@@ -65,11 +65,6 @@ FOR_PROCESSES = {"platform", "signal", "subprocess", "threading"}
 """What nobody needs who starts no process and no thread; msgspec would load the first."""
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
-
-
 def imported(project: Project, *args: str) -> set[str]:
     """The modules that a command loads, left alone by whoever measures coverage."""
     done = subprocess.run(

@@ -49,11 +49,6 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
-
-
 def the_run(project: Project) -> dict[str, Any]:
     (run,) = project.pitboss("runs", "--json").json()
     assert isinstance(run, dict)

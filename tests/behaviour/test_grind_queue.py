@@ -9,8 +9,6 @@ import shutil
 import signal
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from tests.support.cli import Project, wait_until
 from tests.support.runs import Gate, Run, configure, grinding, the_run, verdict
 
@@ -18,11 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 QUEUE = ".pitboss/grind/queue"
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
 
 
 def added(project: Project, script: str, *options: str, name: str = "door") -> str:

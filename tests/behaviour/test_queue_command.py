@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.support.cli import Project
-
 if TYPE_CHECKING:
-    from pathlib import Path
+    from tests.support.cli import Project
+
 
 QUEUE = ".pitboss/grind/queue"
 WAITS = "the next run takes it: `pitboss grind`, or `pitboss grind --resume`\n"
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
 
 
 def added(project: Project, *args: str) -> str:

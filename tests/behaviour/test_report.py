@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 EVIL = "<script>alert(1)</script>\x1b[2J <b>bold</b> [x](y)"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
-
-
 def page(run: Run) -> str:
     return (run.folder / "report.html").read_text(encoding="utf-8")
 

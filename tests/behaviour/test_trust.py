@@ -228,8 +228,3 @@ def test_attributes_of_a_clone_name_no_programs(project: Project) -> None:
     done = project.pitboss("show", run_id, "1", "--diff")
     assert "+work" in done.out
     assert not canary.exists()
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")

@@ -24,11 +24,6 @@ LOCAL_FLAGS = 3
 COLORED = re.compile(r"\x1b\[[\d;]*\b(?:[349][0-7]|10[0-7])\b")
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
-
-
 def viewer(screen: Terminal) -> int:
     """The process of `pitboss watch`: the child of the shell in the terminal."""
     shell = int(screen.flag("pane_pid"))

@@ -7,8 +7,6 @@ import shlex
 from signal import SIGKILL
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pitboss.cli.shared.desk import RepositoryDesk
 from pitboss.core.condition import Condition
 from pitboss.core.events import Phase
@@ -29,11 +27,6 @@ if TYPE_CHECKING:
 
     from pitboss.core.needs import Need
     from pitboss.store.follow import Snapshot
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
 
 
 def needed(project: Project, seen: Snapshot) -> tuple[Need, ...]:

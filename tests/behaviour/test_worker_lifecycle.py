@@ -27,11 +27,6 @@ if TYPE_CHECKING:
 USED = {"reason": "stop", "cost": 0.5, "tokens": {"input": 100, "output": 20}}
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
-
-
 def listed(project: Project) -> dict[str, dict[str, Any]]:
     """The workers of the live run, by name."""
     return {worker["name"]: worker for worker in project.pitboss("workers", "--json").json()}

@@ -24,11 +24,6 @@ UNIT = (RECIPES / "pitboss-worker@.service").read_text()
 ANALYZE = shutil.which("systemd-analyze")
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
-
-
 def settings(unit: str) -> dict[str, str]:
     """The settings of a unit; of those that are given twice, the last."""
     return dict(line.split("=", 1) for line in unit.splitlines() if "=" in line and not line.startswith("#"))

@@ -23,11 +23,6 @@ OK = ("ok", None)
 AT_ONCE = "[limits]\nretry_base_seconds = 0.01\n"
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
-
-
 def claude(project: Project, *acts: str, more: str = AT_ONCE, **meta: object) -> Player:
     """One prompt for Claude Code, which plays these acts, on any of two workers."""
     configure(project, agent="claude_code", more=f'{more}[workers]\naddress = "local:2"\n')

@@ -17,11 +17,6 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
-
-
-@pytest.fixture
 def bare(project: Project, tmp_path: Path) -> Path:
     bare = tmp_path / "remote.git"
     project.git("init", "-q", "--bare", str(bare))

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support.cli import Project, wait_until
 from tests.support.cluster import cluster_beside
 from tests.support.runs import the_run
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-@pytest.fixture
-def project(tmp_path: Path) -> Project:
-    return Project.create(tmp_path / "project")
 
 
 def test_a_session_runs_on_a_worker_that_is_reached_by_tls_alone(project: Project, tmp_path: Path) -> None:

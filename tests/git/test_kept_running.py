@@ -13,6 +13,7 @@ import pytest
 from pitboss import proctree
 from pitboss.git.repo import Repo
 from pitboss.git.tree_changes import changes
+from tests.support.processes import living_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,18 +51,13 @@ def asked_anew(repo: Repo) -> Repo:
     return Repo(repo.root, repo.git_dir, repo.common_dir, author=repo.author)
 
 
-def kept(repo: Repo) -> list[int]:
-    mine = proctree.children(os.getpid())
-    return [pid for pid in mine if (facts := proctree.facts(pid)) and not facts.zombie]
-
-
 def test_what_differs_is_what_git_says(repo: Repo) -> None:
     first = commit(repo, a="1\n", b="1\n")
     second = commit(repo, a="2\n", b=None, c="1\n", **{"=\n odd \u00e4": "1\n"})
     for old, new in ((first, second), (second, first), (first, second), (first, first)):
         assert changes(repo, old, new) == changes(asked_anew(repo), old, new)
     assert changes(repo, first, second) == {"=\n odd \u00e4": "A", "a": "M", "b": "D", "c": "A"}
-    assert len(kept(repo)) == 1
+    assert len(living_children()) == 1
 
 
 def test_commits_of_the_same_files_do_not_differ(repo: Repo) -> None:
@@ -82,7 +78,7 @@ def test_a_commit_is_written_as_git_writes_it(repo: Repo, message: str) -> None:
         parents = ("-p", first, *(("-p", merged) if merged else ()))
         said = repo.git("commit-tree", *parents, tree, stdin=message.encode(), env=dates)
         assert made == said.decode().strip()
-    assert len(kept(repo)) == 1
+    assert len(living_children()) == 1
 
 
 @pytest.mark.parametrize("packed", [False, True])
@@ -95,7 +91,7 @@ def test_an_object_is_read_as_its_own_file_has_it(repo: Repo, packed: bool) -> N
     for kind, oid in names.items():
         content = repo.git("cat-file", kind, oid)
         assert repo.kept_running.read_object(oid) == f"{kind} {len(content)}\0".encode() + content
-    assert len(kept(repo)) == 1
+    assert len(living_children()) == 1
 
 
 def test_trees_are_written_in_one_go(repo: Repo) -> None:
@@ -132,7 +128,7 @@ def test_without_them_git_is_started(repo: Repo) -> None:
         assert changes(repo, first, second) == {"a": "M"}
         made = repo.commit_tree(tree, parent=first, message="made\n")
         assert repo.line("rev-parse", f"{made}^{{tree}}") == tree
-        for pid in kept(repo):
+        for pid in living_children():
             os.kill(pid, signal.SIGKILL)
 
 
@@ -155,15 +151,15 @@ def test_they_end_when_they_are_closed(repo: Repo) -> None:
     first = commit(repo, a="1\n")
     second = commit(repo, a="2\n")
     changes(repo, first, second)
-    assert len(kept(repo)) == 1
+    assert len(living_children()) == 1
     assert repo.kept_running is not None
     repo.kept_running.close()
-    assert kept(repo) == []
+    assert living_children() == []
 
 
 def test_they_work_nowhere_and_in_our_own_session(repo: Repo) -> None:
     changes(repo, commit(repo, a="1\n"), commit(repo, a="2\n"))
-    (pid,) = kept(repo)
+    (pid,) = living_children()
     facts = proctree.facts(pid)
     assert facts is not None
     assert facts.session == os.getsid(0)

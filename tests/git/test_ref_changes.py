@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss import proctree
 from pitboss.git.errors import GitError
 from pitboss.git.locks import LockScope, remove_stale_locks
 from pitboss.git.ref_changes import change_refs, drop_if_symbolic, keep_changing
 from pitboss.git.repo import Repo
+from tests.support.processes import living_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,11 +36,6 @@ def repo(tmp_path: Path) -> Iterator[Repo]:
     kept.close()
 
 
-def kept() -> list[int]:
-    mine = proctree.children(os.getpid())
-    return [pid for pid in mine if (facts := proctree.facts(pid)) and not facts.zombie]
-
-
 def there(repo: Repo) -> list[str]:
     return repo.git("for-each-ref", "--format=%(refname)", "refs/pitboss").decode().split()
 
@@ -48,13 +43,13 @@ def there(repo: Repo) -> list[str]:
 def test_one_git_makes_one_change_after_another(repo: Repo) -> None:
     tip = repo.line("rev-parse", "HEAD")
     change_refs(repo, [f"create {ONE} {tip}"])
-    child = kept()
+    child = living_children()
     change_refs(repo, [f"create {TWO} {tip}", f"delete {ONE} {tip}"])
-    assert (kept(), len(child), there(repo)) == (child, 1, [TWO])
+    assert (living_children(), len(child), there(repo)) == (child, 1, [TWO])
     change_refs(repo, [])
     assert repo.kept_refs is not None
     repo.kept_refs.close()
-    assert kept() == []
+    assert living_children() == []
 
 
 def test_what_git_refuses_changes_nothing_and_git_says_why(repo: Repo) -> None:
@@ -96,7 +91,7 @@ def test_only_a_ref_that_stands_for_another_is_dropped_as_one(repo: Repo) -> Non
 def test_a_git_that_was_killed_is_started_again(repo: Repo) -> None:
     tip = repo.line("rev-parse", "HEAD")
     change_refs(repo, [f"create {ONE} {tip}"])
-    (child,) = kept()
+    (child,) = living_children()
     os.kill(child, signal.SIGKILL)
     change_refs(repo, [f"create {TWO} {tip}"])
     assert there(repo) == [ONE, TWO]
@@ -106,7 +101,7 @@ def test_without_one_that_is_kept_git_is_started_for_each_change(repo: Repo) -> 
     repo.kept_refs = None
     tip = repo.line("rev-parse", "HEAD")
     change_refs(repo, [f"create {ONE} {tip}"])
-    assert (there(repo), kept()) == ([ONE], [])
+    assert (there(repo), living_children()) == ([ONE], [])
 
 
 def pretend(folder: Path, repo: Repo, monkeypatch: pytest.MonkeyPatch, when_asked: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import subprocess
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -19,17 +18,13 @@ from pitboss.git.small_packs import (
     small_pack,
     take_small_pack,
 )
+from tests.support.shell import sh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 SETTINGS = "-c user.name=a -c user.email=b -c protocol.file.allow=always"
-
-
-def sh(cwd: Path, script: str) -> str:
-    done = subprocess.run(["sh", "-ec", script], cwd=cwd, check=True, capture_output=True)
-    return done.stdout.decode().strip()
 
 
 @pytest.fixture(params=["sha1", "sha256"])

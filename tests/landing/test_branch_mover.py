@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss import proctree
 from pitboss.git.committer import UserHooks
 from pitboss.git.errors import GitError
 from pitboss.git.repo import Repo
 from pitboss.landing.branch_mover import BranchMover
 from pitboss.landing.finished import FinishedBranches
+from tests.support.processes import living_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,21 +86,16 @@ def world(tmp_path: Path) -> Iterator[World]:
     made.mover.rest()
 
 
-def kept() -> list[int]:
-    mine = proctree.children(os.getpid())
-    return [pid for pid in mine if (facts := proctree.facts(pid)) and not facts.zombie]
-
-
 def test_one_git_moves_it_again_and_again_and_its_log_says_so(world: World) -> None:
     world.git("config", "core.logAllRefUpdates", "false")
     world.move(1)
-    child = kept()
+    child = living_children()
     world.move(2)
     assert world.is_there
-    assert (kept(), len(child)) == (child, 1)
+    assert (living_children(), len(child)) == (child, 1)
     assert world.reflog()[:2] == ["pitboss: a session landed"] * 2
     world.mover.rest()
-    assert kept() == []
+    assert living_children() == []
 
 
 def test_a_hook_for_changes_of_refs_is_asked_from_when_it_is_there(world: World) -> None:
@@ -119,7 +114,7 @@ def test_a_hook_for_changes_of_refs_is_asked_from_when_it_is_there(world: World)
 
 def test_a_git_that_was_killed_is_started_again(world: World) -> None:
     world.move(1)
-    (child,) = kept()
+    (child,) = living_children()
     os.kill(child, signal.SIGKILL)
     world.move(2)
     world.move(3)

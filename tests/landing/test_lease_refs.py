@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from contextlib import closing
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ from pitboss.landing.lease_refs import (
 )
 from pitboss.landing.listing import session_refs
 from pitboss.landing.refs import lease_ref
+from tests.support.shell import sh
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,11 +34,6 @@ if TYPE_CHECKING:
 
 RUN = "20300101T000000Z-abcd"
 ONE, TWO = Lease(1, "anna"), Lease(2, "bert")
-
-
-def sh(cwd: Path, script: str) -> str:
-    done = subprocess.run(["sh", "-ec", script], cwd=cwd, check=True, capture_output=True)
-    return done.stdout.decode().strip()
 
 
 @pytest.fixture(params=[("sha1", False), ("sha256", True)], ids=["sha1", "sha256, git kept running"])

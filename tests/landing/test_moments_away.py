@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from pitboss.landing.places import GitPlaces
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.site import Site
 from pitboss.store.paths import RunPaths
+from tests.support.shell import sh
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +38,6 @@ git "$@"; code=$?
 exit $code
 """
 """A git that runs two scripts around the first call that names the command in the file `asked`."""
-
-
-def sh(folder: Path, script: str) -> str:
-    done = subprocess.run(["sh", "-ec", script], cwd=folder, capture_output=True, check=True)
-    return done.stdout.decode().strip()
 
 
 class Scene:

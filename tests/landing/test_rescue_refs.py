@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,14 +11,10 @@ from pitboss.git import commits
 from pitboss.git.repo import Repo
 from pitboss.landing import rescue_refs, rescued_work
 from pitboss.landing.refs import parse_rescue, rescue_ref
+from tests.support.shell import sh
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def sh(cwd: Path, script: str) -> str:
-    done = subprocess.run(["sh", "-ec", script], cwd=cwd, check=True, capture_output=True)
-    return done.stdout.decode().strip()
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,14 +20,10 @@ from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.site import Site
 from pitboss.store.paths import RunPaths
 from tests.support.cli import wait_until
+from tests.support.shell import sh
 
 RUN = "20260101T000000Z-abcd"
 BRANCH = f"pitboss/grind/{RUN}"
-
-
-def sh(folder: Path, script: str) -> str:
-    done = subprocess.run(["sh", "-ec", script], cwd=folder, capture_output=True, check=True)
-    return done.stdout.decode().strip()
 
 
 def opened(root: Path) -> GitPlaces:

@@ -19,6 +19,7 @@ from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.session_tree import SessionTree
 from pitboss.store.paths import RunPaths
+from tests.support.shell import sh
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,11 +128,6 @@ HOSTILE = """
     diff = false
     status = false
 """
-
-
-def sh(cwd: Path, script: str) -> str:
-    done = subprocess.run(["sh", "-ec", script], cwd=cwd, capture_output=True, check=True)
-    return done.stdout.decode().strip()
 
 
 @pytest.fixture

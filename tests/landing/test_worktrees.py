@@ -20,6 +20,7 @@ from pitboss.landing.worktrees import (
 )
 from pitboss.store.paths import RunPaths
 from tests.support.cli import PATIENCE_S, wait_until
+from tests.support.shell import sh
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +33,6 @@ git init -q -b main .
 printf '.pitboss/\\n*.log\\n' > .gitignore && echo one > one && echo log > kept.log && git add -A && git add -f kept.log
 git commit -qm first && git branch {BRANCH} && git branch {SESSION_BRANCH}
 """
-
-
-def sh(cwd: Path, script: str) -> str:
-    done = subprocess.run(["sh", "-ec", script], cwd=cwd, capture_output=True, check=True)
-    return done.stdout.decode().strip()
 
 
 @pytest.fixture

@@ -191,7 +191,7 @@ def test_end_tree_overtakes_a_tree_that_has_children_while_it_ends(
     assert alive(tree) == []
 
 
-def test_end_tree_leaves_a_stranger_with_a_reused_pid_alone() -> None:
+def test_end_tree_of_a_process_that_is_gone_does_nothing() -> None:
     with subprocess.Popen(["true"]) as gone:
         pass
     proctree.end_tree([gone.pid], grace_s=0)

@@ -40,6 +40,12 @@ def alive(folder: Path) -> list[str]:
     return [name for name, pid in pids(folder).items() if proctree.start_time(pid) is not None]
 
 
+def living_children() -> list[int]:
+    """The children of this process that have not ended."""
+    mine = proctree.children(os.getpid())
+    return [pid for pid in mine if (facts := proctree.facts(pid)) and not facts.zombie]
+
+
 def script(source: str, *args: str | Path) -> subprocess.Popen[str]:
     """Start Python source as a process of its own, stdout and stderr in pipes."""
     return subprocess.Popen(
