@@ -1,8 +1,8 @@
-"""Repositories inside a tree, whatever git makes of them: found, kept in the outer one, put away (SPEC 1.2).
+"""Repositories inside a tree, whatever git makes of them: found, and put away once their work is kept (SPEC 1.2).
 
-Untracked ones, gitlinks, submodules, linked worktrees and bare ones are all treated alike: what only they hold becomes
-one commit in the outer repository, whose parents are the tips of their history and whose files are theirs. So do files
-in the folder of a gitlink whose repository is missing, as in a working copy: git shows none of them.
+Untracked ones, gitlinks, submodules, linked worktrees and bare ones are all treated alike, and so is the folder of a
+gitlink that holds files but no repository, as in a working copy: git shows none of them. `nested_work` keeps their
+work.
 """
 
 from __future__ import annotations
@@ -14,13 +14,9 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 from msgspec.structs import replace
 
-from pitboss.git import commits, snapshot
-from pitboss.git.access import make_readable
 from pitboss.git.baseline import baseline_ns
 from pitboss.git.environment import pinned
-from pitboss.git.errors import GitError
 from pitboss.git.index import may_hold_links
-from pitboss.git.merge import holds_all
 from pitboss.git.move_out import move_out
 from pitboss.git.small_files import read_file, text_of
 from pitboss.store.paths import PITBOSS_FOLDER
@@ -31,14 +27,6 @@ if TYPE_CHECKING:
     from pitboss.git.repo import Repo
     from pitboss.git.status import TreeStatus
 
-_FETCH = (
-    *("-c", "protocol.file.allow=always", "-c", "protocol.version=2", "-c", "fetch.fsckObjects=false"),
-    *("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules"),
-    "--no-auto-maintenance",
-)
-_OWN = ("--exclude=refs/remotes/*", "--all", "--reflog", "--not", "--remotes")
-# In a worktree `--reflog` would cover all worktrees; `--all` covers HEAD and every branch, which stay.
-_BORROWED = ("HEAD", "--not", "--branches", "--remotes", "--tags")
 _NO_HOOKS = ("-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false")
 _LINK_MODE = b"160000"
 _BARE = frozenset({"HEAD", "objects", "refs"})
@@ -156,7 +144,7 @@ def _recorded_in(repo: Repo, found: Sequence[Inner], known: Mapping[str, str]) -
     for inner, others in ((inner, found[nth + 1 :]) for nth, inner in enumerate(found)):
         commit = recorded.get(inner.path)
         if commit is not None and any(other.path.startswith(f"{inner.path}/") for other in others):
-            listed = repo.run("ls-tree", "-r", "-z", commit, env=_within(repo, inner), ok=ANYTHING).stdout
+            listed = repo.run("ls-tree", "-r", "-z", commit, env=within(repo, inner), ok=ANYTHING).stdout
             recorded |= {f"{inner.path}/{path}": oid for path, oid in _links_in(listed).items()}
     return recorded
 
@@ -203,101 +191,6 @@ def below(repo: Repo, folder: str) -> list[Inner]:
     return [inner for inner in found if inner.path != "."]
 
 
-# Keeping
-
-
-def work_in(repo: Repo, inner: Inner, *, everything: bool, message: str, known: Sequence[str]) -> str | None:
-    """A commit of `repo`, on no branch, with what only the repository inside holds; None if there is nothing.
-
-    `everything` covers all its branches, stashes and dropped commits, not just its HEAD. Reuses one of the `known`
-    commits if it holds the same. Raises GitError.
-    """
-    has_head, tips = (False, []) if inner.kind == "hollow" else _tips(repo, inner, everything=everything)
-    tips = _brought(repo, inner, tips)
-    head = tips[0] if tips and has_head else None
-    if inner.kind == "plain" and not tips:
-        return None
-    tree = _tree(repo, f"{tips[0]}") if tips else None
-    with_files = inner.kind in ("link", "worktree", "hollow") or head is None
-    files = _files(repo, inner, head) if with_files and inner.kind != "bare" else tree
-    if files == tree and len(tips) < 2:
-        return None if not tips or tips[0] == inner.recorded else tips[0]
-    return commits.commit_once(repo, str(files), tips, message=message, known=known)
-
-
-def is_held(repo: Repo, tip: str, recorded: str | None, known: Sequence[str], *, again: bool) -> bool:
-    """Whether the `known` commits hold all of `tip`; `again` says that its tree may have been partly put back."""
-    if not commits.outside(repo, [tip], *known):
-        return True
-    if not again or not known or commits.outside(repo, repo.line("rev-parse", f"{tip}^@").split(), *known):
-        return False
-    there = [recorded] if recorded and repo.commit_id(recorded) else []
-    return holds_all(repo, [*there, *known], _tree(repo, tip))
-
-
-def _tree(repo: Repo, commit: str) -> str:
-    return repo.line("rev-parse", f"{commit}^{{tree}}")
-
-
-def _tips(repo: Repo, inner: Inner, *, everything: bool) -> tuple[bool, list[str]]:
-    """The inner HEAD first, if there is one, then the tips of all history found only there."""
-    env = _within(repo, inner)
-    asked = repo.run("rev-parse", "--verify", "--quiet", "HEAD^{commit}", env=env, ok=ANYTHING)
-    head = asked.stdout.decode().strip() or None
-    tips = [head] if head else []
-    if everything:
-        own = _BORROWED if _borrows(repo, inner) else _OWN
-        known = [inner.recorded] if inner.recorded else []
-        asked = repo.run(
-            "rev-list", "--parents", "--ignore-missing", *own, *known, "--", env=env, ok=ANYTHING
-        )
-        commits = [line.split() for line in asked.stdout.decode().splitlines()]
-        parents = {parent for line in commits for parent in line[1:]}
-        tips += [line[0] for line in commits if line[0] not in parents]
-    return head is not None, list(dict.fromkeys(tips))
-
-
-def _borrows(repo: Repo, inner: Inner) -> bool:
-    return inner.common_dir == repo.common_dir.resolve()
-
-
-def _brought(repo: Repo, inner: Inner, tips: Sequence[str]) -> list[str]:
-    """Copy the commits into `repo`; from a shallow clone, each one's files as a commit without parents."""
-    if not tips or _borrows(repo, inner):
-        return list(tips)
-    whole = not (inner.common_dir / "shallow").exists()
-    if whole and repo.run(*_FETCH, str(inner.git_dir), *tips, ok=ANYTHING).code == 0:
-        return list(tips)
-    env = _within(repo, inner)
-    answer = repo.run("log", "--no-walk=unsorted", "--format=%T %ct", *tips, "--", env=env, ok=ANYTHING)
-    facts = [line.split() for line in answer.stdout.decode().splitlines()]
-    trees = "\n".join(tree for tree, _ in facts).encode()
-    packed = repo.run("pack-objects", "--revs", "--stdout", "-q", env=env, stdin=trees, ok=ANYTHING)
-    if packed.code != 0 or repo.run("index-pack", "--stdin", stdin=packed.stdout, ok=ANYTHING).code != 0:
-        return []
-    return list(dict.fromkeys(_root(repo, tree, at) for tree, at in facts))
-
-
-def _root(repo: Repo, tree: str, at: str) -> str:
-    """A commit without parents, identical each time it is made."""
-    date = {f"GIT_{role}_DATE": f"@{at} +0000" for role in ("AUTHOR", "COMMITTER")}
-    made = repo.git(
-        "commit-tree", "--no-gpg-sign", tree, stdin=b"Files of a commit in a shallow clone\n", env=date
-    )
-    return made.decode().strip()
-
-
-def _files(repo: Repo, inner: Inner, head: str | None) -> str:
-    place = repo.root / inner.path
-    try:
-        return snapshot.tree_of(repo, place, base=head)
-    except GitError as error:
-        if "Permission denied" not in error.stderr:
-            raise
-        make_readable(place)
-        return snapshot.tree_of(repo, place, base=head)
-
-
 # Putting away
 
 
@@ -334,7 +227,8 @@ def put_back(repo: Repo, inner: Inner, commit: str) -> None:
 # On disk
 
 
-def _within(repo: Repo, inner: Inner) -> dict[str, str]:
+def within(repo: Repo, inner: Inner) -> dict[str, str]:
+    """The environment of git calls of `repo` that are about a repository inside it."""
     return pinned(repo.root / inner.path, inner.git_dir, inner.common_dir)
 
 

@@ -9,7 +9,7 @@ import msgspec
 
 from pitboss.core.session import Reason
 from pitboss.core.text import rescue_message
-from pitboss.git import commits, hidden, nested, snapshot
+from pitboss.git import commits, hidden, nested, nested_work, snapshot
 from pitboss.git.coarse_clock import earliest_ns
 from pitboss.git.hidden import LIMIT, Hidden
 from pitboss.git.ignore_rules import RULES, ExcludeFiles, Excludes, rules_in
@@ -181,9 +181,11 @@ class Rescuer:
             known = [r.oid for r in rescue_refs.list_rescued(self._repo, self._run_id)]
             everything = self._temporary or inner.recorded is None
             message = self.message(effort, f"work in a repository inside, {inner.shown}")
-            tip = nested.work_in(self._repo, inner, everything=everything, message=message, known=known)
+            tip = nested_work.work_in(self._repo, inner, everything=everything, message=message, known=known)
             stays = inner.kind in ("plain", "bare") and not self._temporary
-            held = tip is None or nested.is_held(self._repo, tip, inner.recorded, known, again=effort.again)
+            held = tip is None or nested_work.is_held(
+                self._repo, tip, inner.recorded, known, again=effort.again
+            )
             self.keep(effort, [] if held else [str(tip)], kept=kept, why=HISTORY if stays else INSIDE)
 
     def put_back_links(self, effort: Effort, target: str, paths: Iterable[str]) -> None:

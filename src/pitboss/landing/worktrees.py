@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core.text import rescue_message
-from pitboss.git import commits, nested, snapshot
+from pitboss.git import commits, nested, nested_work, snapshot
 from pitboss.git.access import make_readable
 from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
@@ -156,7 +156,9 @@ def inner_work(repo: Repo, found: Iterable[nested.Inner], *, run_id: str, messag
     """Commits, on no branch, of what repositories inside a tree hold beyond the run's rescue refs. Raises GitError."""
     every = nested.unique(found)
     known = [r.oid for r in rescue_refs.list_rescued(repo, run_id)] if every else []
-    made = (nested.work_in(repo, inner, everything=True, message=message, known=known) for inner in every)
+    made = (
+        nested_work.work_in(repo, inner, everything=True, message=message, known=known) for inner in every
+    )
     return commits.outside(repo, [tip for tip in made if tip], *known)
 
 
