@@ -163,15 +163,14 @@ def reasons(repo: Repo, found: tuple[Rescued, ...]) -> dict[str, str | None]:
     """Why each was rescued: from the ref's reflog, else the reason why its session did not land."""
     runs = {rescued.run_id for rescued in found}
     ended = {
-        f"{run_id}/session-{record.seq:04}": record.reason
+        (run_id, record.seq): record.reason
         for run_id in runs
         for record in iter_records(readable_log(repo.root, run_id))
     }
-
-    def of_session(name: str) -> str | None:
-        return next((ended[known] for known in (name, name.rpartition("-")[0]) if known in ended), None)
-
-    return {r.ref: why_kept(repo, r.ref) or of_session(r.short_name) for r in found}
+    return {
+        rescued.ref: why_kept(repo, rescued.ref) or ended.get((rescued.run_id, rescued.seq or 0))
+        for rescued in found
+    }
 
 
 def _refuse_beside_a_run(repo: Repo) -> None:

@@ -68,11 +68,16 @@ def home_branch(repo: Repo, state: RunState) -> str | None:
     return began if tip_of(repo, f"{_HEADS}{began}") else None
 
 
-def other_branch(repo: Repo) -> str | None:
-    """Where the work of a run without a `home_branch` may go: to the default branch, else to what is checked out.
+def likely_target(repo: Repo, state: RunState) -> str | None:
+    """The branch to propose for a run's work: its `home_branch`, else the default branch, else what is checked out.
 
-    None if both are missing here, or another run's branch is checked out. Raises GitError.
+    None if there is none of these here. Raises GitError.
     """
+    return home_branch(repo, state) or _other_branch(repo)
+
+
+def _other_branch(repo: Repo) -> str | None:
+    """The default branch, else what is checked out, unless it is a run's; None if neither is there."""
     here = (repo.on_branch() or "").removeprefix(_HEADS)
     names = (*likely_names(repo), *([] if here.startswith(RUN_BRANCHES) else [here]))
     return next((name for name in names if name and tip_of(repo, f"{_HEADS}{name}")), None)
@@ -88,7 +93,7 @@ def _began_on(repo: Repo, state: RunState) -> str:
         why = f"run {state.run_id} began on the branch of another run, {began}"
     else:
         why = f"{began}, where run {state.run_id} began, is gone"
-    hint = f"say where its work should go: --onto {quote(other_branch(repo) or 'BRANCH')}"
+    hint = f"say where its work should go: --onto {quote(_other_branch(repo) or 'BRANCH')}"
     raise CommandError(why, hint=hint)
 
 

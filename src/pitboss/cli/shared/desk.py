@@ -15,7 +15,7 @@ from pitboss.git.repo import Repo
 from pitboss.git.touched_files import touched_files
 from pitboss.landing import rescue_refs, rescued_work
 from pitboss.landing.landed import begin_missing
-from pitboss.landing.target import home_branch, other_branch
+from pitboss.landing.target import likely_target
 from pitboss.screens.desk import MOST_LINES, MOST_OF_A_FILE, Changes, FileChange, Reply, RescuedWork
 from pitboss.screens.output import path_in_words
 from pitboss.store.catalogue import find_run
@@ -128,7 +128,7 @@ class RepositoryDesk:
     def _begin_in_git(self, state: RunState) -> Callable[[], InGit]:
         repo, run_id = self._repo, state.run_id
         ours = tip_of(repo, f"refs/heads/{state.branch}")
-        onto = ours and (home_branch(repo, state) or other_branch(repo))
+        onto = ours and likely_target(repo, state)
         theirs = onto and tip_of(repo, f"refs/heads/{onto}")
         listed, missing = rescue_refs.begin_to_list(repo, run_id), _nothing
         if ours and theirs and ours != theirs:

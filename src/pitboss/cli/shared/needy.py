@@ -47,14 +47,14 @@ def needs_at_the_end(repo: Repo, run_id: str) -> tuple[Need, ...]:
 
 def way_home(repo: Repo, run_id: str) -> str | None:
     """The command that takes the work of a run home; None if there is none on its branch."""
-    from pitboss.landing.target import home_branch, other_branch
+    from pitboss.landing.target import likely_target
 
     try:
         state = read_state(RunPaths(repo.root, run_id))
         base = state.base_commit
         if base is not None and repo.commit_id(f"refs/heads/{state.branch}") == base:
             return None
-        return landing_command(state, home_branch(repo, state) or other_branch(repo))
+        return landing_command(state, likely_target(repo, state))
     except PitbossError:
         return f"pitboss land {run_id}"
 
