@@ -6,7 +6,7 @@ import json
 import os
 import re
 from signal import SIGINT, SIGKILL
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -27,7 +27,7 @@ from tests.support.acts import (
 )
 from tests.support.cli import Project, wait_until
 from tests.support.disk import names
-from tests.support.runs import Gate, Run, configure, grinding, instruct, the_run, verdict
+from tests.support.runs import Gate, Run, billed, configure, grinding, instruct, the_run, verdict
 from tests.support.side_by_side import meeting
 
 if TYPE_CHECKING:
@@ -45,11 +45,6 @@ def stage(folder: Path, *acts: str, more: str = AT_ONCE, **meta: object) -> tupl
     configure(project, agent="claude_code", more=more)
     instruct(project, "chore", max_runs=1, **meta)
     return project, Player(project, "claude", *acts)
-
-
-def billed(record: dict[str, Any]) -> tuple[int, int, float, bool]:
-    tokens = record["tokens"]
-    return tokens["input"], tokens["output"], round(record["cost_usd"], 6), record.get("cost_known", True)
 
 
 def transcripts(run: Run) -> list[str]:

@@ -12,7 +12,7 @@ import subprocess
 import termios
 from datetime import UTC, datetime, timedelta
 from signal import SIGINT, SIGKILL
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -32,7 +32,7 @@ from tests.support.acts import (
 )
 from tests.support.cli import COMMAND, Project, wait_until
 from tests.support.disk import names
-from tests.support.runs import Live, Run, configure, grinding, instruct, the_run, verdict
+from tests.support.runs import Live, Run, billed, configure, grinding, instruct, the_run, verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,11 +60,6 @@ def waiting(project: Project, seq: int = 1) -> Run:
     run = the_run(project)
     wait_until(lambda: any(s["seq"] == seq and s.get("waits_until") for s in run.state.get("in_flight", [])))
     return run
-
-
-def billed(record: dict[str, Any]) -> tuple[int, int, float, bool]:
-    tokens = record["tokens"]
-    return tokens["input"], tokens["output"], round(record["cost_usd"], 6), record.get("cost_known", True)
 
 
 def test_a_limited_session_waits_and_goes_on_in_the_same_tree_and_is_one_record(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from pitboss.core.environment import SESSION_SEQ
 from pitboss.workers.dispatch import OWN_START_S
 from tests.support.cli import PATIENCE_S, Project, wait_until
 from tests.support.cluster import cluster_beside
-from tests.support.runs import Gate, Run, configure, the_run
+from tests.support.runs import Gate, configure, ends, the_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,10 +69,6 @@ def at_work(project: Project) -> list[dict[str, Any]]:
 def left(tmp_path: Path) -> list[int]:
     """The processes that anything of the test left."""
     return proctree.carrying({WORKER_TAG: str(tmp_path)}, since=0)
-
-
-def ends(run: Run) -> list[tuple[str, str | None]]:
-    return [(record["status"], record.get("reason")) for record in run.records]
 
 
 def test_a_night_on_two_workers_lands_each_session_once_and_leaves_no_process(

@@ -13,7 +13,7 @@ from pitboss.core.text import CONTINUE
 from tests.support.acts import SESSION, Player, busy, done, init, limited, message, said
 from tests.support.agents import executable
 from tests.support.cli import Project, wait_until
-from tests.support.runs import Gate, Run, configure, grinding, instruct, the_run, verdict
+from tests.support.runs import Gate, Run, configure, ends, grinding, instruct, the_run, verdict
 from tests.support.side_by_side import meeting
 
 if TYPE_CHECKING:
@@ -28,10 +28,6 @@ def claude(project: Project, *acts: str, more: str = AT_ONCE, **meta: object) ->
     configure(project, agent="claude_code", more=f'{more}[workers]\naddress = "local:2"\n')
     instruct(project, "chore", max_runs=1, parallel_safe=True, **meta)
     return Player(project, "claude", *acts)
-
-
-def ends(run: Run) -> list[tuple[str, str | None]]:
-    return [(record["status"], record.get("reason")) for record in run.records]
 
 
 def free(project: Project) -> list[str]:

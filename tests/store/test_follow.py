@@ -13,19 +13,13 @@ from pitboss.store.follow import EventFollower, LogFollower, follow, snapshot
 from pitboss.store.lock import RunLock
 from pitboss.store.paths import lock_path
 from pitboss.store.record_codec import encode_record
-from pitboss.store.rundir import RunDir
 from tests.support.disk import NO_FILES, put
 from tests.support.values import RUN_ID, flying, fresh_run, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[RunDir]:
-    with RunDir.create(tmp_path, fresh_run()) as directory:
-        yield directory
+    from pitboss.store.rundir import RunDir
 
 
 def new_seqs(follower: LogFollower) -> list[int]:

@@ -15,12 +15,12 @@ from pitboss.errors import RunDirectoryGone, StorageError
 from pitboss.store import mailbox
 from pitboss.store.mailbox import LONGEST, MOST_AT_ONCE, is_waiting, send, take_mail, throw_away
 from pitboss.store.opening import open_folder, status
-from pitboss.store.rundir import RunDir
-from tests.support.values import fresh_run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
+
+    from pitboss.store.rundir import RunDir
 
 STAMP = "01782546789012345678"
 NAME = f"request-{STAMP}-test-0123abcd.json"
@@ -31,12 +31,6 @@ LETTERS: list[Letter] = [
     ChangeCaps(caps=CapChanges(max_iterations=0, max_tokens=None)),
     ChangeCaps(caps=CapChanges(max_cost_usd=2.5, until=datetime(2026, 5, 1, tzinfo=UTC))),
 ]
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[RunDir]:
-    with RunDir.create(tmp_path, fresh_run()) as directory:
-        yield directory
 
 
 def asked(run: RunDir) -> list[Request]:

@@ -28,12 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[RunDir]:
-    with RunDir.create(tmp_path, fresh_run()) as directory:
-        yield directory
-
-
 # --- creating and opening -----------------------------------------------------------------------------------
 
 

@@ -18,22 +18,16 @@ from pitboss.core.view import Flight
 from pitboss.core.words.session_facts import flight_facts, session_facts
 from pitboss.store.event_log import encode_event
 from pitboss.store.run_watch import RunWatch
-from pitboss.store.rundir import RunDir
 from pitboss.store.session_files import Printed, session_files
 from pitboss.store.session_page import session_page
 from tests.support.values import STARTED, flying, fresh_run, record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pitboss.core.words.session_facts import Fact
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[RunDir]:
-    with RunDir.create(tmp_path, fresh_run()) as directory:
-        yield directory
+    from pitboss.store.rundir import RunDir
 
 
 def said(facts: Iterable[Fact]) -> dict[str, str]:

@@ -4,25 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from pitboss.core.text.sessions import HEADER, sessions_md_entry
 from pitboss.store import sessions_md
-from pitboss.store.rundir import RunDir
 from tests.support.disk import put
-from tests.support.values import fresh_run, record
+from tests.support.values import record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from pitboss.core.session import SessionRecord
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Iterator[RunDir]:
-    with RunDir.create(tmp_path, fresh_run()) as directory:
-        yield directory
+    from pitboss.store.rundir import RunDir
 
 
 def rendered(records: list[SessionRecord]) -> str:

@@ -188,3 +188,14 @@ def grinding(project: Project, *args: str, stdout: int | None = None) -> Iterato
             process.kill()
             process.wait()
             wait_until(lambda: proctree.alive(runners) == [])  # alone, a runner aborts its session and ends
+
+
+def ends(run: Run) -> list[tuple[str, str | None]]:
+    """How each session of a run ended: its status and reason."""
+    return [(record["status"], record.get("reason")) for record in run.records]
+
+
+def billed(record: dict[str, Any]) -> tuple[int, int, float, bool]:
+    """Tokens in and out, US dollars, and whether these are known, according to a record."""
+    tokens = record["tokens"]
+    return tokens["input"], tokens["output"], round(record["cost_usd"], 6), record.get("cost_known", True)
