@@ -115,3 +115,14 @@ def test_a_resumed_run_makes_new_certificates(project: Project, tmp_path: Path) 
         gates[1].open()
         assert process.wait(PATIENCE_S) == 0
     assert not (run.folder / "workers" / "tls").exists()
+
+
+def test_it_leaves_nothing_where_other_users_may_write(project: Project, tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    project.env["TMPDIR"] = str(shared)
+    project.prompt("alpha", "echo work > work.txt", max_runs=1, parallel_safe=True)
+    assert project.pitboss("grind", "--workers", "local:1").code == 0
+    assert list(shared.iterdir()) == []
+    left = [place.name for place in (the_run(project).folder / "workers").iterdir() if place.is_dir()]
+    assert not {"tls", "scheduler"} & set(left)

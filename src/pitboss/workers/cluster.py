@@ -168,8 +168,9 @@ class Cluster:
         self._loop.close()
         self._loop = self._heartbeat = None
         if self.local:
-            with suppress(OSError):
-                remove_tree(self._own_tls)
+            for place in (self._own_tls, self._scratch):
+                with suppress(OSError):
+                    remove_tree(place)
 
     def _end_processes(self) -> None:
         for process in self._processes:
@@ -186,12 +187,17 @@ class Cluster:
     def _own_cluster(self, loop: BackgroundLoop) -> Membership:
         """Start the run's own scheduler. Any user of this machine can reach its port, so it asks for certificates."""
         tls = str(self._own_tls)
-        self._scheduler = loop.run(_own_scheduler(tls), timeout_s=60.0)
+        self._scheduler = loop.run(_own_scheduler(tls, self._scratch), timeout_s=60.0)
         return msgspec.structs.replace(self._asked, address=self._scheduler.address, tls=tls)
 
     @property
     def _own_tls(self) -> Path:
         return self._folder / "tls"
+
+    @property
+    def _scratch(self) -> Path:
+        """Where the run's own scheduler has its files; dask would take a folder that all users of the machine share."""
+        return self._folder / "scheduler"
 
     def _make_tls_files(self) -> None:
         """Make new ones; a run that was killed left its own."""
@@ -273,7 +279,7 @@ def poll_pause_s(took_s: float) -> float:
     return min(LONGEST_POLL_S, max(POLL_S, took_s / POLL_SHARE))
 
 
-async def _own_scheduler(tls: str) -> Any:
+async def _own_scheduler(tls: str, scratch: Path) -> Any:
     from distributed import Scheduler
 
     made = Scheduler(
@@ -283,7 +289,10 @@ async def _own_scheduler(tls: str) -> Any:
         dashboard=False,
         dashboard_address="127.0.0.1:0",
         security=security(tls),
+        local_directory=str(scratch),
     )
+    with suppress(ValueError):
+        sys.path.remove(made.local_directory)  # whoever may write there may not have this process import it
     serve_no_pages(made)
     return await made
 
