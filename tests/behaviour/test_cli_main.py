@@ -58,7 +58,7 @@ FOR_SESSIONS = {
 }
 """What only a run that goes on needs: a resume may be refused, and that should be quick."""
 
-MOST_TO_REFUSE_A_RESUME = 135
+MOST_TO_REFUSE_A_RESUME = 142
 """Modules of ours: a few more than now, so that a new part may use one, and sixty do not come back unseen."""
 
 FOR_PROCESSES = {"platform", "signal", "subprocess", "threading"}
