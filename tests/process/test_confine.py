@@ -55,7 +55,9 @@ def test_it_works_in_its_folder_with_its_input_output_and_exit_code(tmp_path: Pa
 @needs_bwrap
 def test_what_it_may_not_write_stays(tmp_path: Path) -> None:
     (inside := tmp_path / "inside").mkdir()
-    ended = run(sh("echo no > ../outside", inside))
+    mounts = (Mount(str(tmp_path), Access.READ), Mount(str(inside), Access.WRITE))
+    fenced = bwrap_fence("bwrap", mounts, network=True)
+    ended = run(Command(argv=("sh", "-c", "echo no > ../outside"), cwd=str(inside), fence=fenced))
     assert (ended.code != 0, (tmp_path / "outside").exists()) == (True, False)
 
 
