@@ -85,9 +85,7 @@ def _remove_run(clone: Repo, run_id: str, begun: BegunAttempts) -> None:
     """
     for path in session_worktrees(clone, run_id):
         remove_worktree(clone, run_id, path)
-    for each in rescue_refs.list_rescued(
-        clone, run_id
-    ):  # the last session of a slot, too, if all of it is at home
+    for each in rescue_refs.list_rescued(clone, run_id):  # that of a slot's last session, too
         if _is_at_home(each, run_id, begun):
             rescue_refs.drop(clone, each)
     if not _has_files(clone, run_id):
