@@ -39,11 +39,12 @@ def refused(project: Project, *args: str, cwd: Path | None = None, **env: str) -
 def test_outside_a_git_repository(project: Project, tmp_path: Path) -> None:
     folder = tmp_path / "plain"
     shutil.copytree(project.root / ".pitboss", folder / ".pitboss")
-    assert refused(project, cwd=folder) == (
-        f"error: creating run branch: {folder} is not the working tree of a git repository "
-        "(fatal: not a git repository (or any of the parent directories): .git)\n"
-        "hint: run `git init` and commit something first, or go to a repository\n"
+    said = refused(project, cwd=folder)
+    assert re.fullmatch(r".* \(fatal: not a git repository \(or any .*\)(: \.git)?\)\n.*\n", said)
+    assert said.startswith(
+        f"error: creating run branch: {folder} is not the working tree of a git repository (fatal: "
     )
+    assert said.endswith("\nhint: run `git init` and commit something first, or go to a repository\n")
 
 
 @pytest.mark.parametrize("content", ["", "\0" * 21, "nonsense\n"], ids=["empty", "zeros", "nonsense"])

@@ -70,7 +70,7 @@ def test_a_repository_is_found_though_its_path_holds_line_breaks(tmp_path: Path,
 
 
 def test_outside_a_repository_the_refusal_says_what_was_to_be_done(tmp_path: Path) -> None:
-    with pytest.raises(NotARepository, match=r"^creating run branch: .* a git repository") as refused:
+    with pytest.raises(NotARepository, match=r"^creating run branch: .*not a git repository") as refused:
         Repo.discover(tmp_path)
     assert refused.value.exit_code == 4
 

@@ -178,6 +178,11 @@ def last_line(text: str) -> str:
     return lines[-1] if lines else ""
 
 
+def fatal_line(text: str) -> str:
+    """The line with which git gave up, else the last one: advice may follow it."""
+    return next((line for line in text.splitlines() if line.startswith("fatal: ")), "") or last_line(text)
+
+
 def _kind(said: str) -> Kind:
     if tells_full_disk(said):
         return Kind.FULL_DISK

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.errors import CONFIG_UNUSABLE, StartError
-from pitboss.git.errors import GitError, NotARepository, last_line
+from pitboss.git.errors import GitError, NotARepository, fatal_line
 from pitboss.git.small_files import content_of, is_head
 from pitboss.process import NOT_STARTED
 
@@ -63,7 +63,7 @@ def refuse_unless_found(answer: Captured, path: Path, purpose: str) -> None:
     if answer.code not in (0, 128):
         raise GitError(WHERE, answer.stderr.decode(errors="replace"), code=answer.code)
     if answer.code == 128:
-        why = last_line(answer.stderr.decode(errors="replace"))
+        why = fatal_line(answer.stderr.decode(errors="replace"))
         raise NotARepository(
             f"{purpose}: {path} is not the working tree of a git repository ({why})",
             hint=_way_out(path),
