@@ -51,9 +51,13 @@ class LeapingClock:
         return time.monotonic() + self._ahead_s
 
     def passes(self, seconds: float) -> str:
-        """A script that lets `seconds` pass, and goes on when they have passed."""
+        """A script that lets `seconds` pass, and goes on when they have passed.
+
+        It says nothing, not even that a program of its own was terminated.
+        """
         number = next(self._numbers)
-        return f"echo {seconds} >>{self._asked}; until grep -qx {number} {self._passed}; do sleep 0.01; done"
+        wait = f"until grep -qx {number} {self._passed}; do sleep 0.01; done"
+        return f"echo {seconds} >>{self._asked}; {{ {wait}; }} 2>/dev/null"
 
     def leap(self, seconds: float) -> None:
         """Let `seconds` pass."""
