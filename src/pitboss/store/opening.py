@@ -365,6 +365,7 @@ def _is_file(at: FolderEntry, *, or_missing: bool = False) -> bool:
 
 def _mended(at: FolderEntry, mode: int = PRIVATE) -> bool:
     """Restore the mode of something of ours if an agent changed it; returns whether it did. Follows no link."""
+    mended = False
     with suppress(OSError):
-        return at.ours and permit(at.name, lambda _mode, _name: mode, dir_fd=at.folder)
-    return False
+        mended = at.ours and permit(at.name, lambda _mode, _name: mode, dir_fd=at.folder)
+    return mended
