@@ -42,6 +42,18 @@ def test_a_program_that_is_not_there(tmp_path: Path, backend: str) -> None:
     assert (gone.missing, (gone.reason or "").partition(":")[0]) == (True, "spawn_failed")
 
 
+def test_no_update_replaces_a_program_of_the_users_own(tmp_path: Path) -> None:
+    for script, reason in (
+        (None, "spawn_failed"),
+        ("echo 'agent: cli: not found' >&2; exit 127", "exit_code"),
+    ):
+        program = tmp_path / "own"
+        if script is not None:
+            executable(program, script)
+        ended = run(agent("command", AgentSettings(command=(str(program),))), request(tmp_path))
+        assert (ended.missing, (ended.reason or "").partition(":")[0]) == (False, reason)
+
+
 @pytest.mark.parametrize(
     ("says", "code"),
     [

@@ -6,6 +6,7 @@ command lines and reads output; starting, stopping, limits, prices and records a
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from enum import StrEnum
 from pathlib import Path
@@ -47,8 +48,8 @@ class Launch(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def stderr_path(request: AgentRequest) -> Path:
-    """Where the stderr of an agent goes whose launch splits it off: beside its transcript."""
-    return Path(request.transcript).with_suffix(".stderr.log")
+    """Where the stderr of an agent goes whose launch splits it off: beside its transcript, if it has one."""
+    return Path(request.transcript or os.devnull).with_suffix(".stderr.log")
 
 
 class Cost(StrEnum):

@@ -111,7 +111,7 @@ class Driver:
 
         ended = self._in_its_version(start, request, launch)
         if ended.ended_by is EndedBy.SPAWN_FAILED:
-            return _not_started(request, ended.error, self._backend.install, missing=ended.missing)
+            return self._refused(request, ended)
         if launch.file is not None:
             _remove(Path(launch.file[0]))
         monitor.end()
@@ -173,7 +173,7 @@ class Driver:
             complaints = _end_of(stderr_path(request)) if launch.split_stderr else ended.tail
             verdict = monitor.reader.verdict(AgentExit(code=ended.code, complaints=complaints))
             verdict = self._of_lost_session(request, monitor.reader, verdict, complaints)
-            missing = monitor.reader.silent and is_missing(ended, complaints)
+            missing = monitor.reader.silent and self._is_missing(ended, complaints)
         by_itself = ended.ended_by is EndedBy.EXIT
         evidence = Evidence(
             paid=self.paid,
@@ -184,6 +184,15 @@ class Driver:
         )
         outcome = self._judged(secrets, monitor.reader, verdict, evidence, exit_code=ended.code)
         return msgspec.structs.replace(outcome, missing=missing)
+
+    def _refused(self, request: AgentRequest, ended: Exit) -> AgentOutcome:
+        outcome = _not_started(request, ended.error, self._backend.install)
+        return msgspec.structs.replace(outcome, missing=self._is_missing(ended))
+
+    def _is_missing(self, ended: Exit, complaints: bytes = b"") -> bool:
+        """Whether its program was not there, or not whole; no update replaces one of the user's own."""
+        not_there = ended.missing or is_missing(ended, complaints)
+        return not_there and self._backend.known_version is not None
 
     def _of_lost_session(
         self, request: AgentRequest, reader: Reader, verdict: AgentVerdict, complaints: bytes
@@ -314,16 +323,13 @@ def _resets_at(verdict: AgentVerdict) -> float | None:
     return moment_in(verdict.words or verdict.reason or "", time())
 
 
-def _not_started(
-    request: AgentRequest, message: str | None, hint: str | None, *, missing: bool = False
-) -> AgentOutcome:
+def _not_started(request: AgentRequest, message: str | None, hint: str | None) -> AgentOutcome:
     words = message if hint is None else f"{message}; {hint}"
     return AgentOutcome(
         status=SessionStatus.ERROR,
         usage=Usage(),
         reason=Reason.SPAWN_FAILED.because(words),
         model=request.model,
-        missing=missing,
     )
 
 
