@@ -61,7 +61,6 @@ NOT_OF_A_RUN = {
     ("store/lock.py", "os.open"),  # git's own folder
     ("store/anchors.py", "os.open"),  # the user's folder that a way begins in
     ("store/one_call.py", "os.open"),  # the root, to try the call
-    ("landing/users_refs.py", "os.stat"),  # git's own folder
     ("store/git_dir.py", "folder.is_dir"),
     ("store/git_dir.py", "linked.iterdir"),
     ("store/tls_files.py", "folder.mkdir"),  # where the user wants them

@@ -17,6 +17,7 @@ from pitboss.git.working_trees import working_trees
 from pitboss.landing import rescue_refs
 from pitboss.landing.refs import RUN_BRANCHES
 from pitboss.store.paths import runs_dir
+from pitboss.store.stamps import users_stamp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 
     from pitboss.git.reflog_entries import ReflogEntry
     from pitboss.git.repo import Repo
+    from pitboss.store.stamps import Stamp
 
     Names = dict[str, str]
     """The commit by the name of its branch, or what a stash says of itself by its commit."""
-    Identity = tuple[int, ...]
 
 WHY = "what a branch or the stash no longer holds"
 _HEADS = "refs/heads/"
@@ -51,7 +52,7 @@ class UsersRefs:
         self._heads = str(repo.common_dir / _HEADS)
         self._files = tuple(str(repo.common_dir / name) for name in _FILES)
         self._folders: tuple[str, ...] = ()
-        self._seen: list[Identity] | None = None
+        self._seen: list[Stamp | None] | None = None
         self._branches: Names = {}
         self._stash: Names = {}
         self._logged: dict[Path, int] = {}
@@ -96,8 +97,8 @@ class UsersRefs:
             folders[:] = [name for name in folders if f"{place}/{name}/" != f"{self._heads}/{RUN_BRANCHES}"]
         self._folders = tuple(found)
 
-    def _look(self) -> list[Identity]:
-        return [_identity(place) for place in (*self._folders, *self._files)]
+    def _look(self) -> list[Stamp | None]:
+        return [users_stamp(place) for place in (*self._folders, *self._files)]
 
     def _read(self) -> tuple[Names, Names]:
         """The branches, and the stashes."""
@@ -143,14 +144,6 @@ class UsersRefs:
         before, self._logged = self._logged, {log: size_of(log) for log in logs}
         new = (entry for log in logs for entry in _entries(log, min(before.get(log, 0), self._logged[log])))
         return frozenset(entry.commit for entry in new if not entry.what.startswith(b"checkout:"))
-
-
-def _identity(path: str) -> Identity:
-    try:
-        facts = os.stat(path)  # noqa: PTH116 - many a look
-    except OSError:
-        return ()
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def _entries(log: Path, offset: int = 0) -> list[ReflogEntry]:
