@@ -75,6 +75,7 @@ NOT_OF_A_RUN = {
 }
 IN_GITS_HANDS = {
     "landing/fenced_git.py",
+    "landing/found_files.py",
     "landing/guard.py",
     "landing/shared_refs.py",
     "store/opening.py",

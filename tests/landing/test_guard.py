@@ -21,7 +21,7 @@ from pitboss.store.backup import kept_in_git
 from tests.support.cli import wait_until
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 FOR_EVER, NEVER = float("inf"), float("-inf")
 
@@ -182,6 +182,77 @@ def test_what_a_killed_run_removed_comes_back_and_what_its_user_removed_since_do
     file.unlink()
     assert scene.again().resume(FOR_EVER) == (f"git's {name} was put back",)
     assert file.read_text() == "the user's"
+
+
+def test_a_link_to_a_hook_in_the_tree_stays_whatever_sessions_make_of_that_hook(scene: Scene) -> None:
+    hook, script = scene.root / ".git/hooks/pre-commit", scene.root / "scripts/pre-commit"
+    for folder in (hook.parent, script.parent):
+        folder.mkdir()
+    script.write_text("old")
+    hook.symlink_to("../../scripts/pre-commit")
+    nowhere = hook.with_name("post-merge")
+    nowhere.symlink_to("../../scripts/yet-to-be-made")
+    scene.again().begin()
+    for name in ("pre-commit", "yet-to-be-made"):
+        (script.parent / name).write_text("new")
+    assert scene.again().resume(FOR_EVER) == ()
+    assert (hook.read_text(), nowhere.read_text()) == ("new", "new")
+    hook.unlink()
+    hook.write_text("theirs")
+    kept = scene.run / FOLDER / "hooks-pre-commit-1"
+    assert scene.again().resume(FOR_EVER) == (f"git's hooks/pre-commit was put back; kept as {kept}",)
+    assert (os.readlink(hook), kept.read_text()) == ("../../scripts/pre-commit", "theirs")  # noqa: PTH115
+
+
+def test_a_large_hook_is_put_back_whole_or_not_at_all(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks = scene.root / ".git/hooks"
+    hooks.mkdir()
+    program, huge = hooks / "pre-commit", hooks / "pre-push"
+    program.write_bytes(b"p" * 3_000_000)
+    monkeypatch.setattr("pitboss.landing.found_files.LARGEST", 4_000_000)
+    huge.write_bytes(b"h" * 4_000_001)
+    guard = scene.again()
+    guard.begin()
+    program.unlink()
+    assert guard.check() == ("git's hooks/pre-commit was put back",)
+    assert program.read_bytes() == b"p" * 3_000_000
+    huge.touch()
+    assert (guard.check(), huge.stat().st_size) == ((), 4_000_001)
+    huge.write_text("theirs")
+    told = "git's hooks/pre-push has changed, and is too large to be put back; kept as"
+    assert guard.check() == (f"{told} {scene.run / FOLDER}/hooks-pre-push-1",)
+    assert (huge.exists(), guard.check()) == (False, ())
+
+
+@pytest.fixture
+def other_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on another file system than that of `tmp_path`."""
+    for place in filter(Path.is_dir, map(Path, ("/dev/shm", "/tmp", "/var/tmp"))):
+        if place.stat().st_dev != tmp_path.stat().st_dev and os.access(place, os.W_OK):
+            with TemporaryDirectory(dir=place) as folder:
+                yield Path(folder)
+            return
+    pytest.skip("there is one file system")
+
+
+def test_what_an_agent_left_in_the_way_is_kept_on_the_disk_of_the_working_tree(
+    scene: Scene, other_disk: Path
+) -> None:
+    tree, git = other_disk / "tree", scene.root / ".git"
+    scene.git("-c", "user.name=u", "-c", "user.email=u@local", "commit", "-q", "--allow-empty", "-m", "Seed")
+    scene.git("worktree", "add", "-q", str(tree))
+    (git / "hooks").mkdir()
+    run = tree / ".pitboss/grind/runs/x"
+    run.mkdir(parents=True)
+    guard = Guard(Repo(tree, git / "worktrees/tree", git), run)
+    guard.begin()
+    (git / "hooks/pre-commit").write_text("theirs")
+    (git / "packed-refs").mkdir()
+    (git / "packed-refs/work").write_text("theirs")
+    assert len(guard.check()) == 2
+    for name in ("hooks-pre-commit-1", "packed-refs-1/work"):
+        assert (run / FOLDER / name).read_text() == "theirs"
+    assert not [name for name in ("hooks/pre-commit", "packed-refs") if (git / name).exists()]
 
 
 def test_a_killed_run_is_compared_with_what_it_began_with(scene: Scene) -> None:

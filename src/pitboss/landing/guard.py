@@ -7,7 +7,6 @@ and so are the changed versions that were replaced.
 from __future__ import annotations
 
 import os
-import stat
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -20,13 +19,13 @@ from pitboss.git.errors import GitError
 from pitboss.git.home import KnownHome
 from pitboss.git.layout import Layout
 from pitboss.git.whereabouts import HOOKS
+from pitboss.landing.found_files import LARGEST, Found, move_aside, put_found, read_found
 from pitboss.landing.kept_rescues import KeptRescues
 from pitboss.landing.refs import REF_FOLDERS
 from pitboss.landing.shared_refs import SharedRefs, changed_at
 from pitboss.landing.users_refs import UsersRefs
 from pitboss.store.backup import kept_in_git
 from pitboss.store.files import make_directory, read_regular, write_atomic
-from pitboss.store.opening import PRIVATE, entry_at, open_users
 from pitboss.store.stamps import stamp_in
 from pitboss.typed import from_json
 
@@ -44,6 +43,7 @@ _HOMES = "homes.json"
 _REFS = "refs.json"
 _RESCUES = "rescues.json"
 _MOST_BYTES = 1024 * 1024
+_MOST_SAVED = 16 * LARGEST
 _MOST_NAMED = 5
 _MOST_LOOKS = 4
 """How often to look again while something still changes; the rest waits for the next check."""
@@ -52,13 +52,6 @@ _CONFIGS = ("config", _OF_WORKTREE)
 _WORKTREES = "worktrees/"
 _HOOKS = "hooks"
 _OWN_HOOKS = "hooks of core.hooksPath"
-
-
-class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A file as it was found: permissions and content."""
-
-    mode: int
-    content: bytes
 
 
 class Guard:
@@ -139,7 +132,7 @@ class Guard:
         self._layout.begin()
         self._hooks, self._paths = self._find_hooks(), {}
         self._seen = self._look()
-        self._found = {name: found for name in self._names() if (found := _read(self._path(name)))}
+        self._found = {name: found for name in self._names() if (found := self._read(name))}
 
     def _compared(self, saved: dict[str, Found] | None, gone_at: float) -> tuple[str, ...]:
         self._take()
@@ -274,9 +267,12 @@ class Guard:
 
     # Putting back
 
+    def _read(self, name: str) -> Found | None:
+        return read_found(self._path(name), may_be_link=name.startswith(_HOOKS))
+
     def _settle(self, name: str) -> str | None:
         """Deal with one changed file; returns the warning."""
-        was, now = self._was(name), _read(self._path(name))
+        was, now = self._was(name), self._read(name)
         if was == now:
             return None
         if name.startswith(_WORKTREES) and not self._path(name).parent.is_dir():
@@ -312,25 +308,16 @@ class Guard:
 
     def _put_back(self, name: str, was: Found | None, *, why: str = "") -> str:
         path = self._path(name)
-        kept = self._set_aside(path, name)
-        if was is not None:
-            self._replace(path, name, was)
-            self._found[name] = was
+        done = "was removed" if was is None else "has changed, and is too large to be put back"
+        if was is not None and was.is_whole:
+            kept = put_found(path, was, lambda: self._set_aside(path, name))
+            self._found[name], done = was, "was put back"
         else:
+            kept = self._set_aside(path, name)
             self._found.pop(name, None)
-        done = "was put back" if was is not None else "was removed"
         return f"git's {name.replace('//', '/')} {done}{f': {why}' if why else ''}" + (
             f"; kept as {kept}" if kept else ""
         )
-
-    def _replace(self, path: Path, name: str, was: Found) -> None:
-        """Write a file; an agent that is still at work may put folders in its place again."""
-        for _ in range(_MOST_LOOKS):
-            with suppress(IsADirectoryError):
-                _write(path, was)
-                return
-            self._set_aside(path, name)
-        _write(path, was)
 
     def _set_aside(self, path: Path, name: str) -> Path | None:
         """Move whatever is at `path` into the run directory; returns where it is now, None if nothing was there."""
@@ -340,13 +327,7 @@ class Guard:
         nth = 1
         while os.path.lexists(target := self._folder / f"{flat}-{nth}"):
             nth += 1
-        try:
-            with entry_at(target, make=True) as at:
-                os.rename(path, at.name, dst_dir_fd=at.folder)
-        except OSError:
-            path.unlink()  # nowhere to keep it, and it may not stay
-            return None
-        return target
+        return target if move_aside(path, target) else None
 
     # What a later process needs
 
@@ -355,7 +336,7 @@ class Guard:
         write_atomic(self._folder / _FOUND, msgspec.json.encode(self._found), durable=False)
 
     def _saved(self) -> dict[str, Found] | None:
-        content = read_regular(self._folder / _FOUND, 16 * _MOST_BYTES)
+        content = read_regular(self._folder / _FOUND, _MOST_SAVED)
         try:
             return None if content is None else from_json(content, dict[str, Found])
         except (msgspec.MsgspecError, UnicodeDecodeError):
@@ -366,29 +347,3 @@ def _kept_hooks(repo: Repo, run: Path) -> KeptHooks:
     from pitboss.landing.kept_hooks import KeptHooks
 
     return KeptHooks(repo, run)
-
-
-def _read(path: Path) -> Found | None:
-    """A regular file, or one that a link of the user's points to; None for anything else."""
-    try:
-        with open_users(path) as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            return Found(mode=mode, content=file.read(_MOST_BYTES))
-    except OSError:
-        return None
-
-
-def _write(path: Path, found: Found) -> None:
-    """Put a file in place. Raises IsADirectoryError if a folder is there again, other OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f"{path.name}.pitboss-{os.getpid()}")
-    fresh.unlink(missing_ok=True)  # left by a crash
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
-    with open(descriptor, "wb") as file:  # noqa: PTH123 - of a descriptor
-        file.write(found.content)
-        os.fchmod(descriptor, found.mode)
-    try:
-        fresh.replace(path)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
