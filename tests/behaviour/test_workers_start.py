@@ -55,6 +55,13 @@ def test_a_worker_without_its_certificates_says_which_are_missing(project: Proje
     assert "none/ca.pem is not there" in refused.err
 
 
+def test_a_worker_that_cannot_begin_says_why(project: Project, tmp_path: Path) -> None:
+    (tmp_path / "begun").write_text("")
+    failed = project.pitboss("worker", f"tcp://{NOWHERE}", "--dir", str(tmp_path))
+    assert (failed.code, failed.out) == (70, ""), failed
+    assert failed.err.startswith("error: internal error: FileExistsError: "), failed
+
+
 def test_workers_of_a_scheduler_are_not_listed_without_its_certificates(project: Project) -> None:
     refused = project.pitboss("workers", f"tls://{NOWHERE}")
     assert (refused.code, refused.out) == (1, ""), refused

@@ -85,6 +85,24 @@ def test_a_clone_that_a_killed_worker_was_about_to_put_aside_is_put_there_by_the
         assert (desk.unkept, desk.remains) == (False, {"20260101T000000Z-abcd": [(1, 1), (2, 1)]})
 
 
+def test_what_another_version_noted_waits_for_it_and_keeps_nobody_from_working(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "repositories/shop-0123").mkdir(parents=True)
+    begun(tmp_path, 1, tmp_path / "damaged/shop-0123-1")
+    asked = b'{"type":"Begin","run_id":"20260101T000000Z-abcd","of_another_version":true}'
+    notes = BegunAttempts(tmp_path / "begun")
+    other = BegunAttempt(run_id="20260101T000000Z-abcd", seq=2, attempt=1, asked=asked, left=("1" * 40,))
+    assert notes.begin(other)
+    desk = WorkerDesk(tmp_path, dict(os.environ))
+    desk.settle()
+    assert (
+        "what session 2 of 20260101T000000Z-abcd did stays here: another version" in capsys.readouterr().err
+    )
+    assert (desk.unkept, desk.remains) == (False, {"20260101T000000Z-abcd": [(1, 1)]})
+    assert notes.find("20260101T000000Z-abcd", 2, 1) == other
+
+
 @pytest.mark.parametrize(
     ("error", "passes"),
     [

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from pitboss.cli.shared.declare import argument, command, option
+from pitboss.cli.shared.failures import exit_code
 from pitboss.cli.shared.given import folder, scheduler, whole, worker_name
 
 MOST_SLOTS = 1000
@@ -55,5 +56,6 @@ def worker(
             folder=str(chosen.absolute()),
             tls=None if tls is None else str(tls.absolute()),
             stays=not leave_with_scheduler,
-        )
+        ),
+        exit_code,
     )

@@ -16,6 +16,7 @@ from pitboss.core.config import NotifySettings
 from pitboss.core.host import HostLost
 from pitboss.core.leases import Lease
 from pitboss.core.session import Location
+from pitboss.errors import StartError
 from pitboss.git.ignored_files import ignored_by
 from pitboss.git.ref_changes import keep_changing
 from pitboss.landing.git_trouble import GitFailed
@@ -188,7 +189,7 @@ class Dispatch:
         """Have `take` keep what a session left on its worker, and return its result; None if the worker stays away."""
         name, what = session.host or "", WorkLeft(self.run_id, session.seq, attempt, take)
         while True:
-            with suppress(HostLost):
+            with suppress(HostLost, StartError):  # an error of the worker's own is no reason to end the run
                 refs = self.fetch(name, what)
                 if refs is not None:
                     return refs

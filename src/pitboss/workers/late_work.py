@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pitboss.core.host import HostLost
 from pitboss.core.session import Reason
-from pitboss.errors import StorageError
+from pitboss.errors import PitbossError
 from pitboss.git.packs import unpack
 from pitboss.landing import rescue_refs
 from pitboss.landing.git_trouble import GitFailed, Perseverance
@@ -89,7 +89,7 @@ class LateWork:
         return any(record.seq == piece.seq for record in iter_records(log))
 
     def _fetch(self, piece: _Piece) -> None:
-        with suppress(HostLost, GitFailed, StorageError):
+        with suppress(HostLost, GitFailed, PitbossError):
             if piece.run_id != self._run_id and not self._is_recorded(piece):
                 with self._lock:
                     self._others.add(piece)

@@ -18,6 +18,7 @@ from pitboss.errors import FREE_SPACE, PitbossError, StorageError
 from pitboss.git.errors import Kind, NotARepository, kind
 from pitboss.git.packs import Parcel, pack
 from pitboss.landing.git_trouble import GitFailed
+from pitboss.store.codec import UNREADABLE
 from pitboss.store.files import write_atomic
 from pitboss.workers import messages as say
 from pitboss.workers.attending import Attending, end_session
@@ -94,6 +95,11 @@ class WorkerDesk:
 
     def settle(self) -> None:
         """Keep what killed sessions left here, and tidy, before anything else begins."""
+        for attempt in self._illegible():
+            _complain(
+                f"what session {attempt.seq} of {attempt.run_id} did stays here: another version of pitboss noted it,"
+                " and a worker of that version delivers it"
+            )
         self._settle_all()
         self._tidy()
 
@@ -132,14 +138,16 @@ class WorkerDesk:
 
     def _waiting(self, repository: str | None = None) -> list[tuple[BegunAttempt, say.Begin]]:
         """The attempts, of a repository or all, of which something is here and to which nobody attends."""
-        asked = [(attempt, say.from_runner(attempt.asked)) for attempt in self._begun.unfinished()]
+        asked = [(attempt, _asked(attempt)) for attempt in self._begun.unfinished()]
         return [
             (attempt, begin)
             for attempt, begin in asked
-            if isinstance(begin, say.Begin)
-            and repository in (None, begin.repository)
-            and not self._is_attended(attempt)
+            if begin is not None and repository in (None, begin.repository) and not self._is_attended(attempt)
         ]
+
+    def _illegible(self) -> list[BegunAttempt]:
+        """The attempts of which something may be here, and nobody can say what: they were noted in other words."""
+        return [attempt for attempt in self._begun.unfinished() if _asked(attempt) is None]
 
     def _gave_up(self, repository: str) -> bool:
         """Put a clone aside, for the user, if git keeps failing there and nothing else can be fetched from it."""
@@ -304,8 +312,8 @@ class WorkerDesk:
             self._leave(attempt, attending.keep_remains(), run)
 
     def _holds(self, repository: str) -> bool:
-        """Whether work of a session that nobody attends to waits in a clone."""
-        return bool(self._waiting(repository))
+        """Whether work of a session that nobody attends to waits in a clone, or may do so."""
+        return bool(self._waiting(repository) or self._illegible())
 
     def _leave(self, attempt: BegunAttempt, tips: tuple[str, ...], run: RunHere) -> None:
         left = replace(attempt, left=tips) if tips else _over(attempt)
@@ -323,8 +331,8 @@ class WorkerDesk:
         if found is None or found.stage is Stage.OVER:
             wire.put(say.Leftovers())
             return
-        begin = say.from_runner(found.asked)
-        if found.left is None or not isinstance(begin, say.Begin):
+        begin = _asked(found)
+        if found.left is None or begin is None:
             wire.put(say.Leftovers(is_over=False))
             return
         packed = Parcel()
@@ -338,6 +346,15 @@ class WorkerDesk:
             self._begun.update(_over(found, found.left))
             with self._lock:
                 self._left.pop(found.file, None)
+
+
+def _asked(attempt: BegunAttempt) -> say.Begin | None:
+    """What the worker was asked for; None if another version of pitboss noted it, whose messages are others."""
+    try:
+        asked = say.from_runner(attempt.asked)
+    except UNREADABLE:
+        return None
+    return asked if isinstance(asked, say.Begin) else None
 
 
 def may_pass(error: Exception) -> bool:

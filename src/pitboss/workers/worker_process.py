@@ -100,8 +100,10 @@ class SessionsHere(Protocol):
         ...
 
 
-def run_worker(setup: Setup) -> int:
+def run_worker(setup: Setup, reporting: Callable[[Callable[[], int]], int]) -> int:
     """Serve sessions until asked to leave; returns the exit code. A process that is killed is started again.
+
+    `reporting` runs what is to be run, says what it raises, and returns the exit code for that.
 
     The first Ctrl-C lets the sessions in flight finish; the second ends them, as SIGTERM and SIGHUP do at once. A
     process that hangs for longer than its sessions allow is killed, which ends its agents.
@@ -115,7 +117,7 @@ def run_worker(setup: Setup) -> int:
         while True:
             try:
                 return guard(
-                    lambda channel: asyncio.run(_serve(setup, channel, liveness)),
+                    lambda channel: reporting(lambda: asyncio.run(_serve(setup, channel, liveness))),
                     marker=marker,
                     at_once=AT_ONCE,
                     meanwhile=Meanwhile(is_lost=liveness.is_lost),
