@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.cli import COMMAND, PATIENCE_S, Project, wait_until
+from pitboss import proctree
+from tests.support.cli import COMMAND, PATIENCE_S, Project, finish, wait_until
 from tests.support.extras import hide
 from tests.support.notices import Service, endless, hanging, mail_server, refusing, service
 from tests.support.runs import Gate, configure, grinding, the_run
@@ -369,6 +370,17 @@ def test_a_test_notice_goes_to_everybody_and_says_what_arrived(project: Project,
     assert project.pitboss("notify", "test", "--json").json() == {
         "tried": [{"to": "[notify] urls, no. 1", "failure": None}]
     }
+
+
+def test_a_test_notice_that_is_ended_leaves_nothing_behind(project: Project, tmp_path: Path) -> None:
+    hung = tmp_path / "hung"
+    configure(project, more=f"[notify]\ncommand = 'echo $$ >{hung}; exec sleep 1000'")
+    assert project.pitboss("doctor", "--trust").code in (0, 1)
+    with project.started("notify", "test") as process:
+        wait_until(lambda: hung.exists() and hung.read_text().strip())
+        process.send_signal(signal.SIGTERM)
+        assert finish(process).code == 128 + signal.SIGTERM
+    assert proctree.start_time(int(hung.read_text())) is None
 
 
 def test_a_test_notice_needs_somebody_to_tell(project: Project) -> None:

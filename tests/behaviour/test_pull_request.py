@@ -188,6 +188,14 @@ def test_a_push_that_hangs_is_ended_by_a_stop(
     assert "warning: no pull request: interrupted\n" in done.err
     wait_until(lambda: proctree.start_time(int(hung.read_text())) is None)
 
+    hung.unlink()
+    with project.started("pr") as process:
+        wait_until(lambda: hung.exists() and hung.read_text().strip())
+        for _ in range(3):
+            process.send_signal(stop)
+        assert finish(process) == (128 + stop, "", "")
+    assert proctree.start_time(int(hung.read_text())) is None
+
 
 def test_a_refused_run_stays_refused(project: Project) -> None:
     project.write("dirty.txt", "dirty\n")

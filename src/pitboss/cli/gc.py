@@ -39,6 +39,7 @@ def gc(
     from pathlib import Path
 
     from pitboss.cli.shared import tidying
+    from pitboss.cli.shared.ending import ends_its_children
     from pitboss.cli.shared.extras import has_terminal
     from pitboss.core.garbage import Wish
     from pitboss.git.repo import Repo
@@ -56,7 +57,7 @@ def gc(
     unasked = dry_run or as_json or named or older_than is not None or not has_terminal()
     if not unasked and not tidying.agreed(survey(None)):
         return 0
-    with nullcontext() if dry_run else _locked(repo):
+    with ends_its_children(), nullcontext() if dry_run else _locked(repo):
         remote = tidying.look_at_remote(repo)
         done = [each if dry_run else tidying.tidied(repo, each, remote) for each in survey(remote)]
     if as_json:

@@ -38,6 +38,7 @@ def land(
     left out in `pitboss review` stay out. Landing again lands what is missing.
     """
     from pitboss.cli.shared.chosen import chosen_run, require_whole
+    from pitboss.cli.shared.ending import ends_its_children
     from pitboss.cli.shared.homecoming import Homecoming, Wishes
     from pitboss.cli.shared.project import project_root
     from pitboss.store.git_dir import lock_paths
@@ -51,7 +52,7 @@ def land(
     if dry_run:
         Homecoming(root, state, wishes).preview()
         return
-    with RunLock.acquire(*lock_paths(root), run_id=run):
+    with ends_its_children(), RunLock.acquire(*lock_paths(root), run_id=run):
         Homecoming(root, _settled(root, run), wishes).land()
 
 

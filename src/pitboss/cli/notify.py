@@ -28,6 +28,7 @@ def try_notices(as_json: bool) -> int:
 
     JSON: {"tried": [{"to", "failure"}]}, `failure` null where it worked.
     """
+    from pitboss.cli.shared.ending import ends_its_children
     from pitboss.cli.shared.notifying import TrialNotice
     from pitboss.store.config import load_config
 
@@ -39,7 +40,8 @@ def try_notices(as_json: bool) -> int:
             hint="add `[notify]` with `urls` or `command` to .pitboss/config.toml",
         )
     _require_trust(root, config)
-    results = TrialNotice(root, config, os.environ).results()
+    with ends_its_children():
+        results = TrialNotice(root, config, os.environ).results()
     if as_json:
         write_json({"tried": [{"to": to, "failure": failure} for to, failure in results.items()]})
     else:

@@ -22,9 +22,12 @@ def pr(*, run_id: str | None, base: str | None) -> None:
     from pathlib import Path
 
     from pitboss.cli.shared.chosen import chosen_run
+    from pitboss.cli.shared.ending import ends_its_children
     from pitboss.cli.shared.pull_request import in_words, pull_request
     from pitboss.git.repo import Repo
     from pitboss.screens.output import say
 
     repo = Repo.discover(Path.cwd(), purpose="opening a pull request")
-    say(in_words(pull_request(repo, chosen_run(repo.root, run_id), base=base)))
+    with ends_its_children():
+        made = pull_request(repo, chosen_run(repo.root, run_id), base=base)
+    say(in_words(made))

@@ -9,6 +9,7 @@ from pathlib import Path
 from pitboss.cli.shared import completing
 from pitboss.cli.shared.chosen import chosen_run
 from pitboss.cli.shared.declare import DeclaredGroup, argument, option
+from pitboss.cli.shared.ending import ends_its_children
 from pitboss.cli.shared.project import project_root
 from pitboss.core.embed import clean, one_line
 from pitboss.core.measures import counted
@@ -65,7 +66,8 @@ def apply(*, ref: str) -> None:
     """Bring REF's changes into the working tree, uncommitted; a conflict changes nothing."""
     repo = _repo()
     rescued = rescued_work.find(repo, ref)
-    done = rescued_work.apply(repo, rescued)
+    with ends_its_children():
+        done = rescued_work.apply(repo, rescued)
     if done.conflicts:
         for path in done.conflicts:
             note(f"conflict: {one_line(path)}")

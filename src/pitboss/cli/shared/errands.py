@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from contextlib import suppress
-from threading import Thread
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -44,9 +44,10 @@ class RealErrands:
     def run(self, sent: Round, within_s: float, give_up: Callable[[], bool]) -> dict[str, str]:
         """Send it all side by side; returns why each channel that failed did, in words without secrets."""
         failures: dict[str, str] = {}
+        interrupted = False
 
         def stop() -> StopRequest | None:
-            return StopRequest.ABORT if give_up() else None
+            return StopRequest.ABORT if interrupted or give_up() else None
 
         def deliver() -> None:
             failures.update(self._deliver(sent, within_s, stop))
@@ -54,11 +55,15 @@ class RealErrands:
         def tell() -> None:
             failures.update(self._tell(sent, within_s, stop))
 
-        threads = [Thread(target=job, daemon=True) for job in (deliver, tell)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        over = [_beside(job) for job in (deliver, tell)]
+        try:
+            for each in over:
+                each.wait()
+        except KeyboardInterrupt:
+            interrupted = True
+            for each in over:
+                each.wait()
+            raise
         return failures
 
     def _tell(self, sent: Round, within_s: float, stop: Callable[[], StopRequest | None]) -> dict[str, str]:
@@ -134,6 +139,20 @@ class RealErrands:
             with suppress(OSError):
                 if proctree.start_time(pid) == since:
                     os.killpg(pid, signal.SIGKILL)
+
+
+def _beside(job: Callable[[], None]) -> Event:
+    """Do it in a thread; returns what is set once it is done. A `join` that Ctrl-C interrupts takes it for done."""
+    over = Event()
+
+    def do() -> None:
+        try:
+            job()
+        finally:
+            over.set()
+
+    Thread(target=do, daemon=True).start()
+    return over
 
 
 def _outcomes(printed: bytes) -> Iterator[tuple[str, str | None]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.cli.shared.ending import ToldToEnd
 from pitboss.errors import FULL, NO_THREAD, SHORTAGES, InputError, PitbossError, StartError, StorageError
 from pitboss.screens.output import Ink, note, paint
 
@@ -78,12 +79,12 @@ def how_to_use(command: str = "") -> str:
 def explain(error: BaseException) -> Failure:
     """Look the error up in the table of failures.
 
-    130 and 141 are what a shell reports for a process ended by SIGINT or SIGPIPE: by Ctrl-C, or because a reader
-    (`head`) has seen enough.
+    130, 141 and 143 are what a shell reports for a process ended by SIGINT, SIGPIPE or SIGTERM: by Ctrl-C, because a
+    reader (`head`) has seen enough, or by `kill`.
     """
     match error:
         case KeyboardInterrupt():
-            return Failure(INTERRUPTED)
+            return Failure(128 + error.signum if isinstance(error, ToldToEnd) else INTERRUPTED)
         case BrokenPipeError():
             return Failure(OUTPUT_CLOSED)
         case InputError():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from pitboss.cli.shared.ending import heed, ignore
 from pitboss.core.stops import RunStatus
 from pitboss.core.text.pull_request import BODY_LIMIT
 from pitboss.core.text.sessions import HEADER, sessions_md_entry
@@ -78,8 +79,7 @@ def at_the_end(
     if background is not None:
         background.follow()
     try:
-        for signum in _STOPS:
-            signal.signal(signum, _interrupt)
+        heed(_STOPS)
         if read_state(RunPaths(repo.root, run_id)).status is RunStatus.ACTIVE:
             return code  # refused: another process of it may be live
         made = in_words(pull_request(repo, run_id))
@@ -93,16 +93,5 @@ def at_the_end(
         note(warning("no pull request: interrupted"))
         note(f"  `pitboss pr {run_id}` tries again")
     finally:
-        _ignore_stops()
+        ignore(_STOPS)
     return FAILED if required else code
-
-
-def _interrupt(*_: object) -> NoReturn:
-    """Give up, once: a second signal would leave behind what the first one is ending."""
-    _ignore_stops()
-    raise KeyboardInterrupt
-
-
-def _ignore_stops() -> None:
-    for signum in _STOPS:
-        signal.signal(signum, signal.SIG_IGN)
