@@ -147,7 +147,11 @@ def ctrl_c_twice(_: Project, live: Live) -> None:
 
 
 def stop(project: Project, _: Live) -> None:
-    assert project.pitboss("stop").code == 0
+    said = project.pitboss("stop")
+    assert said.code == 0
+    assert said.out.endswith(
+        "stops now: session-0001 (chore) will be recorded as aborted, its work rescued\n"
+    )
 
 
 def stop_now(project: Project, _: Live) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from pitboss.core.answers import Answer, Declined, Deed, Granted, NotLive, Silence
 from pitboss.core.budget import BudgetSnapshot, Caps
-from pitboss.core.events import Aborting, CapsChanged, Draining, Paused, Skipping, Unpaused
+from pitboss.core.events import Aborting, CapsChanged, Draining, Paused, Phase, Skipping, Unpaused
 from pitboss.core.stops import StopBy
 from pitboss.core.view import Flight, View
 from pitboss.core.words.deeds import answer_words, deed_news, named
@@ -21,6 +21,13 @@ TWO = View(
     used=BudgetSnapshot(iterations=3, cost_usd=0.5),
     last_seq=5,
     started_at=NOW,
+)
+LIMITED = View(
+    run_id="rid",
+    in_flight=(
+        Flight(seq=1, prompt="alpha", phase=Phase.WAIT, detail="codex's usage limit"),
+        Flight(seq=2, prompt="bravo", phase=Phase.WAIT, detail="retry: overloaded"),
+    ),
 )
 IDLE = View(run_id="rid")
 PAUSED = View(run_id="rid", paused=True)
@@ -71,6 +78,17 @@ def hour(moment: datetime) -> str:
             Granted(deed=Draining(in_flight=(1, 7))),
             ONE,
             "run rid stops when session-0001 (alpha), session-0007 have ended; `pitboss stop --now` does not wait",
+        ),
+        (
+            Granted(deed=Draining(in_flight=(1,))),
+            LIMITED,
+            "run rid stops now: session-0001 (alpha) will be recorded as aborted, its work rescued",
+        ),
+        (
+            Granted(deed=Draining(in_flight=(1, 2))),
+            LIMITED,
+            "run rid stops when session-0002 (bravo) has ended; `pitboss stop --now` does not wait;"
+            " session-0001 (alpha) will be recorded as aborted, its work rescued",
         ),
         (Granted(deed=Draining()), ONE, "run rid stops before it starts another session"),
         (
@@ -126,6 +144,16 @@ def test_an_answer_in_words(answer: Answer, view: View, words: str) -> None:
 )
 def test_what_a_run_does_in_its_progress(deed: Deed, words: str) -> None:
     assert deed_news(deed, ONE, NOW, hour) == words
+
+
+def test_a_run_that_drains_does_not_wait_for_a_session_that_waits_for_a_limit() -> None:
+    cut = "not for session-0001, which waits for a limit or a service"
+    draining = Draining(in_flight=(1, 2))
+    assert deed_news(draining, LIMITED, NOW, hour) == (
+        f"draining: no new session starts, waiting for session-0002; stop again to abort; {cut}"
+    )
+    alone = Draining(in_flight=(1,))
+    assert deed_news(alone, LIMITED, NOW, hour) == f"draining: no new session starts, {cut}"
 
 
 def test_what_was_so_before_is_not_told_as_news() -> None:

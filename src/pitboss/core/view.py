@@ -37,6 +37,7 @@ from pitboss.core.events import (
     WorkersAwaited,
 )
 from pitboss.core.quota import Quota
+from pitboss.core.retry import Cause
 from pitboss.core.run import spend
 from pitboss.core.session import SessionRecord
 from pitboss.core.stops import RunStatus
@@ -88,6 +89,12 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: float = 0.0
     cost_known: bool = True
     cut_short: bool = False
+
+    @property
+    def waits_long(self) -> bool:
+        """Whether it waits for a usage limit or a service: a run that stops does not wait for that."""
+        known = self.phase is Phase.WAIT and bool(self.detail)
+        return known and not self.detail.startswith(Cause.RETRY)
 
 
 class View(msgspec.Struct, frozen=True, kw_only=True):

@@ -44,7 +44,7 @@ class Awaited(msgspec.Struct, frozen=True, kw_only=True):
             case Cause.OUTAGE:
                 return f"{self.agent}'s service"
             case Cause.LOGIN | Cause.RETRY:
-                return "retry"
+                return str(Cause.RETRY)
 
     @property
     def detail(self) -> str:

@@ -57,11 +57,9 @@ def deed_news(deed: Deed, view: View, now: datetime, clock: ClockFace) -> str:  
         case Skipping(seqs=seqs):
             return f"skipping {named(seqs, view)}"
         case Draining(in_flight=seqs, by=by):
-            names = ", ".join(f"session-{seq:04}" for seq in seqs)
             # Only a second signal counts for more than the first; a second `pitboss stop` does not.
             sooner = "`pitboss stop --now` does not wait" if by is StopBy.REQUEST else "stop again to abort"
-            waiting = f"waiting for {names}; {sooner}" if seqs else "nothing is in flight"
-            return f"draining: no new session starts, {waiting}"
+            return f"draining: no new session starts, {_awaited(seqs, view, sooner)}"
         case _:  # Aborting
             return "aborting: sessions in flight are being stopped"
 
@@ -96,13 +94,48 @@ def _granted(deed: Deed, view: View, now: datetime, clock: ClockFace) -> str:  #
         case Skipping(seqs=seqs):
             return f"skips {named(seqs, view)}: recorded as skipped, work rescued"
         case Draining(in_flight=seqs) if seqs:
-            have = _many(seqs, "has", "have")
-            return f"stops when {named(seqs, view)} {have} ended; `pitboss stop --now` does not wait"
+            return _stops(seqs, view)
         case Aborting() if flying:
-            whose = _many(flying, "its", "their")
-            return f"stops now: {named(flying, view)} will be recorded as aborted, {whose} work rescued"
+            return f"stops now: {_cut_off(flying, view)}"
         case _:  # Draining, Aborting
             return "stops before it starts another session"
+
+
+def _awaited(seqs: tuple[int, ...], view: View, sooner: str) -> str:
+    """What a run that drains waits for, and what it does not wait for, as news."""
+    finish, cut = _by_patience(seqs, view)
+    said = [f"waiting for {_numbers(finish)}; {sooner}"] if finish else []
+    said += (
+        [f"not for {_numbers(cut)}, which {_many(cut, 'waits', 'wait')} for a limit or a service"]
+        if cut
+        else []
+    )
+    return "; ".join(said) or "nothing is in flight"
+
+
+def _stops(seqs: tuple[int, ...], view: View) -> str:
+    """When a run that drains stops, and what it cuts off for that."""
+    finish, cut = _by_patience(seqs, view)
+    if not finish:
+        return f"stops now: {_cut_off(cut, view)}"
+    have = _many(finish, "has", "have")
+    stops = f"stops when {named(finish, view)} {have} ended; `pitboss stop --now` does not wait"
+    return f"{stops}; {_cut_off(cut, view)}" if cut else stops
+
+
+def _by_patience(seqs: Iterable[int], view: View) -> tuple[list[int], list[int]]:
+    """Sessions that a run which drains lets finish, and those it does not, as they wait for a limit or a service."""
+    waiting = {flight.seq for flight in view.in_flight if flight.waits_long}
+    listed = list(seqs)
+    return [seq for seq in listed if seq not in waiting], [seq for seq in listed if seq in waiting]
+
+
+def _cut_off(seqs: list[int], view: View) -> str:
+    return f"{named(seqs, view)} will be recorded as aborted, {_many(seqs, 'its', 'their')} work rescued"
+
+
+def _numbers(seqs: Iterable[int]) -> str:
+    return ", ".join(f"session-{seq:04}" for seq in seqs)
 
 
 def _budgets(deed: CapsChanged, view: View, now: datetime, clock: ClockFace) -> str:
