@@ -70,7 +70,7 @@ def _read(terminal: int) -> bytes:
 
 def assert_harmless(said: bytes) -> None:
     text = OURS.sub(b"", FOOTER.sub(b"", said)).replace(b"\r\n", b"\n").decode()
-    acting = re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+    acting = re.findall("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", text)
     assert not acting, text
 
 

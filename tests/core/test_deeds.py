@@ -29,6 +29,7 @@ LIMITED = View(
         Flight(seq=2, prompt="bravo", phase=Phase.WAIT, detail="retry: overloaded"),
     ),
 )
+CUT_OFF = "session-0001 (alpha) will be recorded as aborted, its work rescued"
 IDLE = View(run_id="rid")
 PAUSED = View(run_id="rid", paused=True)
 
@@ -87,8 +88,7 @@ def hour(moment: datetime) -> str:
         (
             Granted(deed=Draining(in_flight=(1, 2))),
             LIMITED,
-            "run rid stops when session-0002 (bravo) has ended; `pitboss stop --now` does not wait;"
-            " session-0001 (alpha) will be recorded as aborted, its work rescued",
+            f"run rid stops when session-0002 (bravo) has ended; `pitboss stop --now` does not wait; {CUT_OFF}",
         ),
         (Granted(deed=Draining()), ONE, "run rid stops before it starts another session"),
         (

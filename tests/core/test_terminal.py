@@ -26,6 +26,7 @@ OURS = re.compile(r"\x1b\[(0|1|2|3[0-7])m")
         ("abc\b\b\bxyz\x7f", "abc^H^H^Hxyz^?"),
         ("ok\rBAD\r\r\nnext\r\n", "ok^MBAD^M\r\nnext\r\n"),
         ("a\u202ecba\u202c", "a<U+202E>cba<U+202C>"),
+        ("\u200f1 > 2\u200f, \u061c\u200e", "<U+200F>1 > 2<U+200F>, <U+061C><U+200E>"),
         ("\x00\x1f\x0b\x0c", "^@^_^K^L"),
         ("a\u2028b\x85c", "a<U+2028>b<U+0085>c"),
     ],
@@ -59,7 +60,7 @@ def test_what_comes_out_is_harmless_and_stays_as_it_is(text: str) -> None:
     assert visible(shown) == shown
     rest = shown.replace("\r\n", "").replace("\n", "").replace("\t", "")
     assert not any(unicodedata.category(char) == "Cc" for char in rest)
-    assert not re.search("[\u202a-\u202e\u2066-\u2069]", rest)
+    assert not re.search("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]", rest)
     assert "\x1b" not in re.sub(r"\x1b\[[0-9;]*m", "", visible(text, colors=True))
 
 
@@ -70,6 +71,7 @@ def test_what_comes_out_is_harmless_and_stays_as_it_is(text: str) -> None:
         ("\x7f", r"\u007f"),
         ("\u009b2J", r"\u009b2J"),
         ("a\u202ecba\u2066", r"a\u202ecba\u2066"),
+        ("\u061c\u0641\u200e\u200f", r"\u061cف\u200e\u200f"),
     ],
 )
 def test_json_escapes_what_it_need_not(text: str, escaped: str) -> None:
@@ -78,7 +80,8 @@ def test_json_escapes_what_it_need_not(text: str, escaped: str) -> None:
 
 @given(
     st.text(
-        st.characters(exclude_categories=["Cs"]) | st.sampled_from("\x7f\x80\x9b\x9f\u2028\u202e\u2066\u00e9")
+        st.characters(exclude_categories=["Cs"])
+        | st.sampled_from("\x7f\x80\x9b\x9f\u061c\u200f\u2028\u202e\u2066\u00e9")
     )
 )
 def test_json_means_the_same_and_is_harmless(text: str) -> None:

@@ -558,7 +558,7 @@ class TestMeasures:
 class TestEmbedding:
     def test_cleaning_keeps_text_and_drops_what_a_terminal_would_obey(self) -> None:
         assert (
-            clean("a\r\nb\rc\x0bd\u2028e\tf\x1b[31mg\x00\x9bh\u202e\ud800é")
+            clean("a\r\nb\rc\x0bd\u2028e\tf\x1b[31mg\x00\x9bh\u202e\u061c\u200f\ud800é")
             == "a\nb\nc\nd\ne\tf[31mgh\ufffdé"
         )
 

@@ -91,7 +91,7 @@ def test_a_second_run_is_refused_with_pid_run_and_since_when(path: Path) -> None
             RunLock.acquire(path, run_id="mine")
         assert refusal.value.message == (
             f"another grind run is live in this working tree: their-run "
-            f"(pid {process.pid}, since {info.started:%Y-%m-%d %H:%M:%S} UTC)"
+            f"(pid {process.pid}, since {info.started:%Y-%m-%dT%H:%M:%SZ})"
         )
         assert refusal.value.hint == "`pitboss status` shows it, `pitboss stop` ends it"
         assert refusal.value.exit_code == 4

@@ -19,7 +19,7 @@ import re
 # `re` compiles these on first use: most text needs none of them.
 _MARKER = r"(?i)<!--(?=\s*/?\s*pitboss:)"
 _LINE_BREAKS = "\r\n?|[\v\f\x85\u2028\u2029]"
-_CONTROL = "[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+_CONTROL = "[\x00-\x08\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 _SURROGATE = "[\ud800-\udfff]"
 _TRUNCATED = "[...]"
 

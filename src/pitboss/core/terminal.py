@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from functools import cache
 
-_ACTED_ON = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+_ACTED_ON = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069"
 _COLOR = r"\x1b\[(?:(?:[0-2]|39|[39][0-7])(?:;(?=\d)|(?=m)))*m"
 """Bold, faint, the sixteen colors, and back to normal: nothing hides, blinks or moves."""
 
@@ -55,7 +55,7 @@ def _harmful_or_color() -> re.Pattern[str]:
 
 @cache
 def _in_json() -> re.Pattern[bytes]:
-    return re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+    return re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
 
 
 def _marked(found: re.Match[str]) -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss import proctree
+from pitboss.core.measures import stamp
 from pitboss.errors import LockHeld, StartError, storage_error
 from pitboss.store.opening import entry_at, open_regular, open_writing, set_aside
 from pitboss.store.paths import LOCK_FILENAME
@@ -211,7 +212,7 @@ def _read_info(descriptor: int) -> LockInfo:
 
 
 def _held(info: LockInfo) -> LockHeld:
-    since = f"{info.started:%Y-%m-%d %H:%M:%S} UTC" if info.started else "an unknown time"
+    since = stamp(info.started) if info.started else "an unknown time"
     who = f"pid {info.pid}" if info.pid else "unknown pid"
     return LockHeld(
         f"another grind run is live in this working tree: {info.run_id or 'unknown run'} ({who}, since {since})",
