@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from datetime import UTC, datetime, timedelta
 from signal import SIGINT, SIGKILL
 from typing import TYPE_CHECKING
 
@@ -89,9 +90,13 @@ def test_a_runner_killed_while_the_other_agent_worked_bills_each_by_its_own_read
         wait_until(lambda: b"turn.completed" in transcript.read_bytes())
         os.kill(live.runner(), SIGKILL)
         live.ended()
+    (run.folder / "ended").write_text("live\n")  # as after a power cut, which nobody saw
+    os.utime(run.folder / "transcripts/session-0001.log", (0, 0))
     assert project.pitboss("grind", "--resume").code == 0
     (record,) = run.records
     assert verdict(record) == ("aborted", "interrupted", False, 1)
+    died = datetime.fromtimestamp(transcript.stat().st_mtime, UTC)
+    assert abs(datetime.fromisoformat(record["ended_at"]) - died) < timedelta(milliseconds=1)
     assert billed(record) == (1000 + 1200, 50 + 34, round(0.01 + TWO_REQUESTS_USD, 6), True)
     assert (record["agent"], record["attempts"]) == ("codex", 2)
 

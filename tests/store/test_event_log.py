@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -29,6 +27,7 @@ from pitboss.store.event_log import EventLog, decode_event, encode_event
 from pitboss.store.follow import EventFollower, last_events
 from pitboss.store.paths import RunPaths
 from pitboss.store.record_codec import encode_record
+from tests.support.disk import largest_file
 from tests.support.values import record
 
 if TYPE_CHECKING:
@@ -164,20 +163,17 @@ def test_the_latest_events_are_all_of_a_short_file_and_the_whole_lines_of_a_long
     assert last_events(paths) == list(map(decode_event, lines[1:]))
 
 
+@pytest.mark.parametrize("meanwhile", [0, 1], ids=["one event", "two events"])
 def test_half_a_line_of_a_full_disk_spoils_no_other(
-    paths: RunPaths, log: EventLog, monkeypatch: pytest.MonkeyPatch
+    paths: RunPaths, log: EventLog, monkeypatch: pytest.MonkeyPatch, meanwhile: int
 ) -> None:
-    real = os.write
-
-    def full(fd: int, data: bytes) -> int:
-        real(fd, data[:9])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
+    """The first write that meets the end of the disk is a short one; only the next one fails."""
     log(STARTED)
     monkeypatch.setattr(event_log, "_LOOK_AGAIN_S", 0.0)
-    with monkeypatch.context() as disk:
-        disk.setattr(os, "write", full)
-        log(Warned(text="lost"))
+    with largest_file(paths.events.stat().st_size + 9):
+        log(Warned(text="torn"))
+        for _ in range(meanwhile):
+            log(Warned(text="lost"))
     log(Warned(text="kept"))
     assert [event.text for event in last_events(paths) if isinstance(event, Warned)] == ["kept"]
 

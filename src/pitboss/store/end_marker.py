@@ -45,9 +45,14 @@ def ended_ns(paths: RunPaths) -> int | None:
 
 
 def last_seen_ns(paths: RunPaths, seq: int) -> int | None:
-    """The same or, if no guardian saw it, when session `seq` last printed anything; None if nothing tells."""
+    """The same or, if no guardian saw it, when session `seq` last printed anything; None if nothing tells.
+
+    A later attempt prints into a file of its own, and so do tests, fixers and hooks.
+    """
     ended = ended_ns(paths)
     if ended is not None:
         return ended
-    printed = status(paths.transcript(seq))
-    return None if printed is None else printed.st_mtime_ns
+    from pitboss.store.session_files import session_files
+
+    printed = (status(file.path) for file in session_files(paths, seq))
+    return max((each.st_mtime_ns for each in printed if each is not None), default=None)

@@ -98,8 +98,9 @@ class EventLog:
             # Half a line left by a full disk must not run into the next one.
             data = b"\n" + line if self._torn else line
             self._torn = True
-            self._size += os.write(self._descriptor, data)
-            self._torn = False
+            written = os.write(self._descriptor, data)
+            self._size += written
+            self._torn = written < len(data)
         except OSError:
             self._close()
 
