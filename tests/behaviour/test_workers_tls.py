@@ -49,9 +49,11 @@ def test_cert_overwrites_nothing_and_says_what_is_wrong(project: Project, tmp_pa
 
 
 def test_a_key_that_others_may_read_is_refused(project: Project, tmp_path: Path) -> None:
-    tls = tmp_path / "tls"
-    project.pitboss("workers", "cert", str(tls))
+    tls = tmp_path / "the tls"
+    made = project.pitboss("workers", "cert", str(tls))
+    assert f"--tls-key '{tls}/key.pem'" in made.err
+    assert f"--tls '{tls}'`" in made.err
     (tls / "key.pem").chmod(0o644)
     refused = project.pitboss("workers", "tls://127.0.0.1:1", "--tls", str(tls))
     assert refused.code == 1
-    assert "key.pem can be read by others" in refused.err
+    assert f"key.pem can be read by others\nhint: chmod 600 '{tls}/key.pem'\n" in refused.err

@@ -19,7 +19,7 @@ SCENE = f"""
 git init -q -b main repo && cd repo
 git config user.name somebody && git config user.email some@body
 echo .pitboss >.gitignore && git add .gitignore && git commit -q -m start
-git branch side && git branch topic/one
+git branch side && git branch topic/one && git branch 'fix(#1)'
 git switch -qc feature && git commit -q --allow-empty -m feature && git switch -q main
 echo stashed >.gitignore && git stash -q
 git worktree add -q ../desk side
@@ -30,6 +30,10 @@ BY_AGENTS = {
     "deleted": ("git branch -qD feature", "the branch feature was deleted: `git branch feature "),
     "deleted, packed": ("git pack-refs --all; git branch -qD feature", "the branch feature was deleted"),
     "deleted, in a folder": ("git branch -qD topic/one", "the branch topic/one was deleted"),
+    "deleted, named oddly": (
+        "git branch -qD 'fix(#1)'",
+        "the branch fix(#1) was deleted: `git branch 'fix(#1)' ",
+    ),
     "moved back": ("git branch -qf feature main", "the branch feature was moved to"),
     "moved on": (f"cd slot; {COMMIT}; git branch -f topic/one", "the branch topic/one was moved to"),
     "checked out in its working copy": (

@@ -31,7 +31,7 @@ NOW = datetime(2026, 11, 26, 8, 0, tzinfo=UTC)
 
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
-    folder = tmp_path / "repo"
+    folder = tmp_path / "the repo"
     subprocess.run(["git", "init", "-q", folder], check=True)
     return folder
 
@@ -129,7 +129,7 @@ def test_files_that_are_no_tasks_are_named_with_what_is_wrong(repo: Path, tmp_pa
     (queue_dir(repo) / "folder.md").mkdir()
     os.mkfifo(queue_dir(repo) / "pipe.md")
     (queue_dir(repo) / "link.md").symlink_to(by_hand(repo, "key", "secret"))
-    os.link(tmp_path / "repo" / ".git" / "HEAD", queue_dir(repo) / "second-name.md")
+    os.link(tmp_path / "the repo" / ".git" / "HEAD", queue_dir(repo) / "second-name.md")
     assert ids(repo) == ["good"]
     alone = "is not a file of its own that can be read:"
     assert problems(repo) == [
@@ -220,7 +220,7 @@ def test_a_file_that_comes_back_is_not_taken_again(repo: Path, run: RunPaths) ->
     [said] = problems(repo)
     path = queue_dir(repo) / f"{task_id}.md"
     assert said == (
-        f"{task_id}.md: session 1 of run {run.run_id} took it; `pitboss queue add -f {path}` queues it again"
+        f"{task_id}.md: session 1 of run {run.run_id} took it; `pitboss queue add -f '{path}'` queues it again"
     )
 
 

@@ -69,6 +69,7 @@ def _address(words: Sequence[str]) -> str | None:
 
 def _make_certificates(directory: str) -> None:
     from pathlib import Path
+    from shlex import quote
 
     from pitboss.screens.output import note
     from pitboss.store.tls_files import make_tls_files
@@ -77,9 +78,12 @@ def _make_certificates(directory: str) -> None:
     for path in files:
         say(str(path))
     note("copy all three to every machine, safely: whoever has them can run programs on the workers")
-    names = f"--tls-ca-file {files.authority} --tls-cert {files.certificate} --tls-key {files.key}"
+    authority, certificate, key = (quote(str(path)) for path in files)
+    names = f"--tls-ca-file {authority} --tls-cert {certificate} --tls-key {key}"
     note(f"then start `dask scheduler --protocol tls {names} --dashboard-address 127.0.0.1:0`")
-    note(f"`pitboss worker tls://HOST:8786 --tls {directory}` and `[workers] tls` use them")
+    note(
+        f"`pitboss worker tls://HOST:8786 --tls {quote(str(files.key.parent))}` and `[workers] tls` use them"
+    )
 
 
 def _list(address: str | None, tls: Path | None, *, as_json: bool) -> None:

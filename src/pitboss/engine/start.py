@@ -75,11 +75,13 @@ def earlier_run(repo: Repo, start: HeadPosition) -> str | None:
     run_id = name.removeprefix(RUN_BRANCHES)
     if run_id == name or not is_folder(RunPaths(repo.root, run_id).root):
         return None
+    from shlex import quote  # few runs begin there
+
     with suppress(PitbossError):
         began_on = find_run(repo.root, run_id).state
         other = (began_on and began_on.original_branch) or "REV"
         begins = f"this run begins on the branch of run {run_id}, on top of its work"
-        return f"{begins}; `--from {other}` begins elsewhere"
+        return f"{begins}; `--from {quote(other)}` begins elsewhere"
     return None
 
 

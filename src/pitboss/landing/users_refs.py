@@ -111,6 +111,8 @@ class UsersRefs:
     # What became of it
 
     def _of_branches(self, seq: int, now: Names) -> Iterator[str]:
+        from shlex import quote  # mostly nothing has become of them
+
         changed = {name: was for name, was in self._branches.items() if now.get(name) != was}
         by_users = self._moved_by_users()
         for name, was in changed.items():
@@ -119,7 +121,7 @@ class UsersRefs:
                 continue
             kept = self._kept(seq, was)
             done, back = ("deleted", "branch") if tip is None else (f"moved to {tip[:7]}", "branch -f")
-            yield f"the branch {name} was {done}: `git {back} {name} {was[:7]}` puts it back{kept}"
+            yield f"the branch {name} was {done}: `git {back} {quote(name)} {was[:7]}` puts it back{kept}"
 
     def _of_stash(self, seq: int, now: Names) -> Iterator[str]:
         for was, words in self._stash.items():

@@ -168,4 +168,6 @@ def _ids(folder: Path) -> set[str]:
 
 
 def _add_again(file: str) -> str:
-    return f"`pitboss queue add -f {file}` queues it again"
+    from shlex import quote  # mostly nobody is told
+
+    return f"`pitboss queue add -f {quote(file)}` queues it again"

@@ -51,7 +51,9 @@ class TlsFiles(NamedTuple):
                     hint="`[workers] tls` or --tls names the folder with ca.pem, cert.pem and key.pem",
                 )
             if path == self.key and found.st_mode & 0o077:
-                raise CommandError(f"{path} can be read by others", hint=f"chmod 600 {path}")
+                from shlex import quote
+
+                raise CommandError(f"{path} can be read by others", hint=f"chmod 600 {quote(str(path))}")
 
     def prove(self) -> None:
         """Raises CommandError also if they do not work with each other, or not any longer."""

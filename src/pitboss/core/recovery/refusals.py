@@ -73,10 +73,12 @@ class PlanRenamed(ResumeError):
     """The current rotation is not the one the run was started with."""
 
     def __init__(self, run_id: str, original: str, current: str) -> None:
+        from shlex import quote  # mostly nothing is refused
+
         super().__init__(
             f"grind run {_quoted(run_id)}: plan name changed (was {_quoted(original)}, now {_quoted(current)}); "
             "start a new run with `pitboss grind`",
-            hint=f"or resume with `--rotation {original}`",
+            hint=f"or resume with `--rotation {quote(original)}`",
         )
 
 
