@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -18,8 +19,7 @@ from pitboss.cli.shared.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "pitboss"
-MODULES = sorted(PACKAGE.rglob("*.py"))
-NAMES = [str(module.relative_to(PACKAGE)) for module in MODULES]
+NAMES = sorted(str(module.relative_to(PACKAGE)) for module in PACKAGE.rglob("*.py"))
 
 MAX_MODULE_LINES = 400
 MAX_FUNCTION_LINES = 40
@@ -111,43 +111,59 @@ SAYS_NOTHING = re.compile(r"utils?|helpers?|managers?|misc|common|tools?", re.IG
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def functions(tree: ast.Module) -> list[Function]:
-    return [node for node in ast.walk(tree) if isinstance(node, Function)]
+@cache
+def text(name: str) -> str:
+    return (PACKAGE / name).read_text(encoding="utf-8")
 
 
-def strings(tree: ast.Module) -> list[str]:
+@cache
+def tree(name: str) -> ast.Module:
+    return ast.parse(text(name))
+
+
+def functions(module: ast.Module) -> list[Function]:
+    return [node for node in ast.walk(module) if isinstance(node, Function)]
+
+
+def strings(module: ast.Module) -> list[str]:
     """Every text in a module that is not an expression by itself, as docstrings are."""
-    docs = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
-    constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docs)
+    docs = {id(node.value) for node in ast.walk(module) if isinstance(node, ast.Expr)}
+    constants = (node for node in ast.walk(module) if isinstance(node, ast.Constant) and id(node) not in docs)
     return [node.value for node in constants if isinstance(node.value, str)]
+
+
+def words_of_code(module: ast.Module) -> set[str]:
+    """The attributes and imported names in a module."""
+    nodes = list(ast.walk(module))
+    named = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    imported = (node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+    return named | {alias.name for node in imported for alias in node.names}
+
+
+def modules_in(package: str) -> list[str]:
+    return [name for name in NAMES if name.rpartition("/")[0] == package]
 
 
 def length(function: Function) -> int:
     return (function.end_lineno or function.lineno) - function.lineno + 1
 
 
-def by_path(module: Path) -> set[str]:
+@cache
+def by_path(name: str) -> set[str]:
     """The calls in a module that reach a file by its path alone."""
-    calls = [
-        node for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
-    ]
+    calls = [node for node in ast.walk(tree(name)) if isinstance(node, ast.Call)]
     blind = (call for call in calls if not any((word.arg or "").endswith("dir_fd") for word in call.keywords))
     return {called for call in blind if BY_PATH.fullmatch(called := ast.unparse(call.func))}
 
 
-def bytes_to_a_terminal(module: Path) -> list[str]:
+def bytes_to_a_terminal(name: str) -> list[str]:
     """Where a module writes bytes to stdout or stderr."""
-    return re.findall(r"std(?:out|err)\.buffer|os\.write\([12],", module.read_text(encoding="utf-8"))
+    return re.findall(r"std(?:out|err)\.buffer|os\.write\([12],", text(name))
 
 
 def spelling_refs() -> set[str]:
     """The modules that spell the name of a ref."""
-    return {
-        name
-        for name, module in zip(NAMES, MODULES, strict=True)
-        for text in strings(ast.parse(module.read_text(encoding="utf-8")))
-        if REF_NAMES.search(text)
-    }
+    return {name for name in NAMES for written in strings(tree(name)) if REF_NAMES.search(written)}
 
 
 def test_there_is_something_to_look_at() -> None:
@@ -171,20 +187,17 @@ def test_starting_up_loads_nothing_heavy() -> None:
     assert answer.stdout.split() == []
 
 
-@pytest.mark.parametrize("module", sorted(PACKAGE.glob("git/*.py")), ids=lambda module: str(module.stem))
-def test_git_knows_neither_runs_nor_sessions_nor_what_pitboss_calls_its_refs(module: Path) -> None:
-    assert OF_A_RUN.findall(module.read_text(encoding="utf-8")) == []
+def test_git_knows_neither_runs_nor_sessions_nor_what_pitboss_calls_its_refs() -> None:
+    known = {name: OF_A_RUN.findall(text(name)) for name in modules_in("git")}
+    assert known
+    assert {name: words for name, words in known.items() if words} == {}
 
 
-@pytest.mark.parametrize("module", sorted(PACKAGE.glob("engine/*.py")), ids=lambda module: str(module.stem))
-def test_the_engine_knows_neither_the_environment_nor_the_trees_of_sessions(module: Path) -> None:
+def test_the_engine_knows_neither_the_environment_nor_the_trees_of_sessions() -> None:
     """Both are a host's, which may be another machine; what starts processes is in the import contracts."""
-    nodes = list(ast.walk(ast.parse(module.read_text(encoding="utf-8"))))
-    named = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
-    imported = {
-        alias.name for node in nodes if isinstance(node, ast.Import | ast.ImportFrom) for alias in node.names
-    }
-    assert (named | imported) & OF_A_HOST == set()
+    known = {name: words_of_code(tree(name)) & OF_A_HOST for name in modules_in("engine")}
+    assert known
+    assert {name: words for name, words in known.items() if words} == {}
 
 
 @pytest.mark.parametrize("name", READ_FROM_FILES)
@@ -206,8 +219,8 @@ def test_no_two_classes_have_one_name() -> None:
     """Private ones aside: nobody else meets those."""
     classes = [
         node.name
-        for module in MODULES
-        for node in ast.parse(module.read_text(encoding="utf-8")).body
+        for name in NAMES
+        for node in tree(name).body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     ]
     assert sorted(classes) == sorted(set(classes))
@@ -219,11 +232,7 @@ def test_types_of_our_own_reach_msgspec_through_one_door() -> None:
         r"(?:msgspec\.convert|json\.Decoder|type=(?!dict\[str, (?:Any|object)\]\)))[^\n]*"
     )
     reading = re.compile(r"msgspec\.(?:convert|\w+\.(?:decode|Decoder))\([^\n]*")
-    calls = {
-        (name, call)
-        for name, module in zip(NAMES, MODULES, strict=True)
-        for call in reading.findall(module.read_text(encoding="utf-8"))
-    }
+    calls = {(name, call) for name in NAMES for call in reading.findall(text(name))}
     assert {name for name, call in calls if handing_types.search(call)} == {"typed.py"}
 
 
@@ -233,40 +242,41 @@ def test_names_of_refs_are_spelled_in_one_module() -> None:
 
 
 def test_no_exception_is_left_that_nothing_needs() -> None:
-    reached = {(name, call) for name, module in zip(NAMES, MODULES, strict=True) for call in by_path(module)}
+    reached = {(name, call) for name in NAMES for call in by_path(name)}
     watched = {(name, call) for name, call in reached if name.startswith(AT_A_RUN)}
-    printing = {name for name, module in zip(NAMES, MODULES, strict=True) if bytes_to_a_terminal(module)}
+    printing = {name for name in NAMES if bytes_to_a_terminal(name)}
     assert NOT_OF_A_RUN - watched == set()
     assert IN_GITS_HANDS - {name for name, _ in watched} == set()
     assert PAST_THE_SCREEN - printing == set()
     assert SUBJECTS - spelling_refs() == set()
 
 
-@pytest.mark.parametrize("module", MODULES, ids=NAMES)
-class TestModule:
-    def test_its_docstring_says_in_one_sentence_why_it_exists(self, module: Path) -> None:
-        said = ast.get_docstring(ast.parse(module.read_text(encoding="utf-8")))
-        assert said, "no docstring"
-        assert re.search(r"[.:;]$", said.splitlines()[0]), said.splitlines()[0]
+class TestModules:
+    """What holds for every module; a test for each module and rule would be four thousand."""
 
-    def test_it_is_short(self, module: Path) -> None:
-        assert len(module.read_text(encoding="utf-8").splitlines()) <= MAX_MODULE_LINES
+    def test_their_docstrings_say_in_one_sentence_why_they_exist(self) -> None:
+        first_lines = {
+            name: (ast.get_docstring(tree(name)) or "no docstring\n").splitlines()[0] for name in NAMES
+        }
+        assert {name: said for name, said in first_lines.items() if not re.search(r"[.:;]$", said)} == {}
 
-    def test_its_functions_are_short(self, module: Path) -> None:
-        tree = ast.parse(module.read_text(encoding="utf-8"))
-        too_long = {f.name: length(f) for f in functions(tree) if length(f) > MAX_FUNCTION_LINES}
-        assert too_long == {}
+    def test_they_are_short(self) -> None:
+        lengths = {name: len(text(name).splitlines()) for name in NAMES}
+        assert {name: lines for name, lines in lengths.items() if lines > MAX_MODULE_LINES} == {}
 
-    def test_it_reaches_what_is_of_a_run_by_the_one_way_there(self, module: Path) -> None:
+    def test_their_functions_are_short(self) -> None:
+        lengths = [(name, f.name, length(f)) for name in NAMES for f in functions(tree(name))]
+        assert [long for long in lengths if long[-1] > MAX_FUNCTION_LINES] == []
+
+    def test_they_reach_what_is_of_a_run_by_the_one_way_there(self) -> None:
         """`store.opening` follows no link; who calls the system has a folder that is open already (SPEC 1.6)."""
-        name = str(module.relative_to(PACKAGE))
-        if name.startswith(AT_A_RUN) and name not in IN_GITS_HANDS:
-            assert {(name, call) for call in by_path(module)} - NOT_OF_A_RUN == set()
+        at_a_run = (name for name in NAMES if name.startswith(AT_A_RUN) and name not in IN_GITS_HANDS)
+        assert {(name, call) for name in at_a_run for call in by_path(name)} - NOT_OF_A_RUN == set()
 
-    def test_its_bytes_reach_a_terminal_by_the_one_way_there(self, module: Path) -> None:
+    def test_their_bytes_reach_a_terminal_by_the_one_way_there(self) -> None:
         """`screens.terminal` lets pass no text that a terminal acts on; bytes would go around it (SPEC 1.6)."""
-        if str(module.relative_to(PACKAGE)) not in PAST_THE_SCREEN:
-            assert bytes_to_a_terminal(module) == []
+        written = {name: bytes_to_a_terminal(name) for name in NAMES if name not in PAST_THE_SCREEN}
+        assert {name: places for name, places in written.items() if places} == {}
 
-    def test_its_name_says_what_is_in_it(self, module: Path) -> None:
-        assert not SAYS_NOTHING.fullmatch(module.stem)
+    def test_their_names_say_what_is_in_them(self) -> None:
+        assert [name for name in NAMES if SAYS_NOTHING.fullmatch(Path(name).stem)] == []

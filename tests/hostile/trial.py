@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -22,7 +21,9 @@ class Trial:
     """The scene of an act, on a copy of the `ground` of all acts; the act is played when the trial is made."""
 
     def __init__(self, ground: Path, folder: Path, act: Act, mode: str) -> None:
-        shutil.copytree(ground, folder, dirs_exist_ok=True, symlinks=True)
+        subprocess.run(
+            ["cp", "-a", f"{ground}/.", str(folder)], check=True
+        )  # copytree takes eight times as long
         self.act = act
         self.mode = mode
         self.folder = folder
