@@ -66,6 +66,34 @@ def test_of_too_many_lines_small_files_are_shown_and_all_are_counted(project: Pr
     assert (diffs["d-tiny"].patch or b"").endswith(b"+x\n")
 
 
+def test_a_file_that_became_a_link_is_one_file_and_shifts_no_other(project: Project) -> None:
+    for name in ("a", "b", "c"):
+        project.write(name, "old\n")
+    project.commit("files")
+    (project.root / "a").unlink()
+    (project.root / "a").symlink_to("b")
+    project.write("b", "new b\n")
+    project.write("c", "new c\n")
+    project.commit("a link")
+    patches = {name: diff.patch or b"" for name, diff in found(project).items()}
+    assert b"deleted file mode 100644\n" in patches["a"]
+    assert b"new file mode 120000\n" in patches["a"]
+    assert patches["b"].endswith(b"-old\n+new b\n")
+    assert patches["c"].endswith(b"-old\n+new c\n")
+
+
+def test_a_submodule_shifts_no_file_however_git_is_set_to_show_it(project: Project) -> None:
+    project.git("config", "diff.submodule", "log")
+    commit = project.git("rev-parse", "HEAD").strip()
+    project.git("update-index", "--add", "--cacheinfo", f"160000,{commit},a-module")
+    (project.root / "a-module").mkdir()
+    project.write("b", "b\n")
+    project.commit("a module")
+    patches = {name: diff.patch or b"" for name, diff in found(project).items()}
+    assert patches["a-module"].endswith(f"+Subproject commit {commit}\n".encode())
+    assert patches["b"].endswith(b"+b\n")
+
+
 def test_where_nothing_changed_there_is_no_diff(project: Project) -> None:
     repo = Repo.discover(project.root)
     assert list(file_diffs(repo, "main...main", most_lines=1, most_of_a_file=1)) == []

@@ -14,7 +14,10 @@ MOST_FILES = 500
 """Files whose lines are shown: each takes an argument of git's."""
 
 _LITERALLY = ("--literal-pathspecs", "-c", "core.quotePath=false")
-_DIFF = (*_LITERALLY, "diff", "--find-renames", "--no-color", "--no-ext-diff", "--no-textconv")
+_DIFF = (
+    *(*_LITERALLY, "diff", "--find-renames", "--submodule=short"),
+    *("--no-color", "--no-ext-diff", "--no-textconv"),
+)
 _HEAD = b"diff --git "
 
 
@@ -73,7 +76,14 @@ def _chosen(counted: Sequence[FileDiff], most_lines: int, most_of_a_file: int) -
 
 
 def _split(patch: bytes) -> list[bytes]:
-    """One patch for each file: every line of a file begins with a blank, `+`, `-` or a backslash."""
+    """One patch for each file: every line of a file begins with a blank, `+`, `-` or a backslash.
+
+    Of a file that became a link, or the other way round, git prints two: one deletes it, the other creates it.
+    """
     first, *others = (b"\n" + patch).split(b"\n" + _HEAD)
     del first
-    return [_HEAD + other.removesuffix(b"\n") + b"\n" for other in others]
+    found: dict[bytes, bytes] = {}
+    for other in others:
+        names = other.partition(b"\n")[0]
+        found[names] = found.get(names, b"") + _HEAD + other.removesuffix(b"\n") + b"\n"
+    return list(found.values())
