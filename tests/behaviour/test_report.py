@@ -167,20 +167,26 @@ def test_a_run_without_a_session_has_a_report(project: Project) -> None:
     assert "No session ran; the run stopped at its limit" in page(the_run(project))
 
 
-@pytest.mark.parametrize("left", [None, 0, 1], ids=["gone", "emptied", "cut"])
-def test_a_log_that_lost_records_is_not_taken_for_all_there_is(project: Project, left: int | None) -> None:
+@pytest.mark.parametrize(
+    ("left", "lost"),
+    [(None, 1), ((), 1), ((0,), 2), ((0, 2), 2)],
+    ids=["gone", "emptied", "cut", "gap"],
+)
+def test_a_log_that_lost_records_is_not_taken_for_all_there_is(
+    project: Project, left: tuple[int, ...] | None, lost: int
+) -> None:
     project.prompt("alpha", "date +%N > new.txt")
-    project.pitboss("grind", "--max-iterations", "2")
+    project.pitboss("grind", "--max-iterations", "3")
     run = the_run(project)
     log = run.folder / "sessions.jsonl"
     lines = log.read_bytes().splitlines(keepends=True)
-    log.unlink() if left is None else log.write_bytes(b"".join(lines[:left]))
-    damage, repair = "it has no record of session 2", f"pitboss repair {run.run_id}"
+    log.unlink() if left is None else log.write_bytes(b"".join(lines[i] for i in left))
+    damage, repair = f"it has no record of session {lost}", f"pitboss repair {run.run_id}"
     for word in ("status", "report", "log"):
         done = project.pitboss(word)
         assert (done.code, damage in done.out + done.err, repair in done.out + done.err) == (0, True, True)
         assert "No session ran" not in done.out
-    for words in (("land",), ("land", "--dry-run"), ("review",), ("show", "2") if left else ("show",)):
+    for words in (("land",), ("land", "--dry-run"), ("review",), ("show", f"{lost}") if left else ("show",)):
         done = project.pitboss(*words)
         assert (done.code, damage in done.err, repair in done.err) == (1, True, True)
     repaired = project.pitboss(*repair.split()[1:])

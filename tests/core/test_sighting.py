@@ -34,7 +34,7 @@ from pitboss.core.events import (
 )
 from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.run import spend
-from pitboss.core.sighting import OnRecord, sighted
+from pitboss.core.sighting import OnRecord, first_missing, sighted
 from pitboss.core.stops import RunStatus, StopReason
 from pitboss.core.usage import RoleTokens
 from pitboss.core.view import Activity, Flight, View, fold
@@ -51,14 +51,15 @@ BEGAN = RunStarted(
 STEP = Step(t=NOW, seq=2, what=StepKind.TOOL, text="make", tokens=RoleTokens(input=9), cost_usd=0.5)
 
 
-def test_only_the_log_of_a_run_at_rest_can_have_lost_records() -> None:
-    state = fresh_run(last_session_seq=2)
-    lost = "sessions.jsonl is damaged: it has no record of session 2"
-    assert on_record(state, record(1), live=False).lost == lost
-    assert on_record(state, live=False).lost == lost
-    assert on_record(state, record(1)).lost is None
-    assert on_record(state, record(2), live=False).lost is None
-    assert on_record(None, live=False).lost is None
+def test_a_log_that_has_lost_records_is_damaged() -> None:
+    assert first_missing(2, {1, 2, 3}) is None
+    assert first_missing(0, {}) is None
+    assert first_missing(3, {1, 3}) == 2
+    assert first_missing(2, {}) == 1
+    found = on_record(fresh_run(last_session_seq=2), record(1), live=False)
+    assert found.lost is None
+    found = msgspec.structs.replace(found, missing=2)
+    assert found.lost == "sessions.jsonl is damaged: it has no record of session 2"
 
 
 def folded(*events: RunEvent) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ from pitboss.store.follow import EventFollower, LogFollower, follow, snapshot
 from pitboss.store.lock import RunLock
 from pitboss.store.paths import lock_path
 from pitboss.store.record_codec import encode_record
+from pitboss.store.run_watch import RunWatch
 from tests.support.disk import NO_FILES, put
 from tests.support.values import RUN_ID, flying, fresh_run, record
 
@@ -51,6 +53,25 @@ def test_a_session_that_has_its_record_is_in_flight_no_more_though_an_earlier_on
     assert seen.records == (record(80), record(82))
     assert snapshot(tmp_path, RUN_ID, last=0).records == ()
     assert len(snapshot(tmp_path, RUN_ID, last=75).records) == 75
+
+
+def test_a_long_log_with_a_lost_line_is_damaged_also_before_what_a_snapshot_shows(
+    run: RunDir, tmp_path: Path
+) -> None:
+    for seq in range(1, 101):
+        run.record(record(seq))
+    run.checkpoint(fresh_run(last_session_seq=100))
+    assert snapshot(tmp_path, RUN_ID).problem is None
+    lines = run.paths.log.read_bytes().splitlines(keepends=True)
+    for lost, left in ((7, lines[:6] + lines[7:]), (100, lines[:99])):
+        run.paths.log.write_bytes(b"".join(left))
+        damage = f"sessions.jsonl is damaged: it has no record of session {lost}"
+        assert snapshot(tmp_path, RUN_ID).problem == damage
+        assert RunWatch(tmp_path, RUN_ID).look().problem == damage
+    with RunLock.acquire(lock_path(tmp_path), run_id=RUN_ID):
+        assert snapshot(tmp_path, RUN_ID).problem is None
+    run.paths.log.write_bytes(b"".join([*lines[:6], b"{}\n", *lines[7:]]))
+    assert snapshot(tmp_path, RUN_ID, last=sys.maxsize).problem
 
 
 def test_as_many_sessions_as_a_run_has_slots_may_be_recorded_after_one_that_began_later(

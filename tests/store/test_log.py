@@ -13,7 +13,15 @@ from pitboss.core.recovery.facts import Damage, LogScan
 from pitboss.core.session import SessionStatus
 from pitboss.errors import StorageError
 from pitboss.store import log as log_module
-from pitboss.store.log import LogScanner, glance_back, iter_records, last_records, read_lines, scan_log
+from pitboss.store.log import (
+    LogScanner,
+    count_lines,
+    glance_back,
+    iter_records,
+    last_records,
+    read_lines,
+    scan_log,
+)
 from pitboss.store.log_repair import cut_torn_tail, set_aside_lines
 from pitboss.store.paths import RunPaths
 from pitboss.store.record_codec import encode_record
@@ -48,6 +56,7 @@ def scan(run: RunPaths, content: bytes, *, after_seq: int = 0) -> LogScan:
 def test_a_missing_log_is_an_empty_log(run: RunPaths) -> None:
     assert scan_log(run.log, RUN_ID) == LogScan()
     assert list(iter_records(run.log)) == []
+    assert count_lines(run.log) == 0
     assert last_records(run.log, 3) == []
 
 

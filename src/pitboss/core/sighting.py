@@ -17,6 +17,8 @@ from pitboss.core.stops import RunStatus
 from pitboss.core.view import MOST_RECENT, Activity, View, of_state
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from pitboss.core.events import RunEnded
     from pitboss.core.view import Flight
 
@@ -25,7 +27,8 @@ class OnRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What a run's files say for sure. `state` is None if it cannot be read; `live`: its process is alive.
 
     `used` and `cost_known` sum up all records, `recent` are the last of them, latest first, and `recorded` the seqs of
-    those that state.json or events may still take for sessions in flight.
+    those that state.json or events may still take for sessions in flight. `missing` is the first session whose record
+    the log has lost (`first_missing`).
     """
 
     run_id: str
@@ -35,6 +38,7 @@ class OnRecord(msgspec.Struct, frozen=True, kw_only=True):
     cost_known: bool
     recent: tuple[SessionRecord, ...]
     recorded: frozenset[int]
+    missing: int | None = None
 
     @property
     def in_flight(self) -> tuple[InFlight, ...]:
@@ -44,11 +48,18 @@ class OnRecord(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def lost(self) -> str | None:
-        """What the log of a run at rest has lost, in words: state.json sums up records only once they are in there."""
-        counted = 0 if self.state is None or self.live else self.state.last_session_seq
-        if counted <= max(self.recorded, default=0):
+        """What the log has lost, in words."""
+        if self.missing is None:
             return None
-        return f"sessions.jsonl is damaged: it has no record of session {counted}"
+        return f"sessions.jsonl is damaged: it has no record of session {self.missing}"
+
+
+def first_missing(summed_up: int, recorded: Collection[int]) -> int | None:
+    """The first of the sessions that state.json sums up, 1 to `summed_up`, that a whole log has no record of.
+
+    A run at rest is to be asked about: state.json sums up records only once they are in the log.
+    """
+    return next((seq for seq in range(1, summed_up + 1) if seq not in recorded), None)
 
 
 def sighted(events: View, found: OnRecord) -> View:

@@ -17,21 +17,21 @@ from pitboss.core.budget import BudgetSnapshot
 from pitboss.core.condition import Condition, condition
 from pitboss.core.run import RunState
 from pitboss.core.session import InFlight, SessionRecord
-from pitboss.core.sighting import OnRecord, sighted
+from pitboss.core.sighting import OnRecord, first_missing, sighted
 from pitboss.core.timeline import Track
 from pitboss.core.view import MOST_RECENT, View, fold
 from pitboss.errors import storage_error
 from pitboss.store.catalogue import find_run, live_holder, readable_log
 from pitboss.store.event_log import decode_event
 from pitboss.store.lock import LockInfo
-from pitboss.store.log import CHUNK, last_records, record_in
+from pitboss.store.log import CHUNK, count_lines, iter_records, last_records, record_in
 from pitboss.store.opening import open_regular, status
 from pitboss.store.paths import RunPaths
 from pitboss.store.tail import LONGEST_LINE, last_bytes
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from typing import BinaryIO
 
@@ -98,7 +98,8 @@ def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
     run = find_run(repo, run_id)
     listed = run.state.in_flight if run.state else ()
     wanted = max(last, MOST_RECENT, len(listed) + _OLDER_RECORDS if listed else 0)
-    records = last_records(readable_log(repo, run.run_id), wanted)
+    log = readable_log(repo, run.run_id)
+    records = last_records(log, wanted)
     paths, live = RunPaths(repo, run.run_id), live_holder(repo, run.run_id)
     found = OnRecord(
         run_id=run.run_id,
@@ -108,6 +109,7 @@ def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
         cost_known=run.state is None or run.state.cost_known,
         recent=tuple(reversed(records)),
         recorded=frozenset(record.seq for record in records),
+        missing=None if live else _missing(run.state, log, records, whole=len(records) < wanted),
     )
     return Snapshot(
         run_id=run.run_id,
@@ -118,6 +120,21 @@ def snapshot(repo: Path, run_id: str, *, last: int = 10) -> Snapshot:
         records=tuple(records[max(len(records) - last, 0) :]),
         view=sighted(reduce(fold, last_events(paths) if live is not None else (), View()), found),
     )
+
+
+def _missing(
+    state: RunState | None, log: Path, records: Sequence[SessionRecord], *, whole: bool
+) -> int | None:
+    """The first record that the log of a run at rest has lost. `records` are its last ones, or the `whole` of it.
+
+    A long log is read as a whole only if it has too few lines: that tells of every lost line, but not of garbled ones.
+    """
+    summed_up = 0 if state is None else state.last_session_seq
+    if not whole:
+        if summed_up <= max(record.seq for record in records) and count_lines(log) >= summed_up:
+            return None
+        records = list(iter_records(log))
+    return first_missing(summed_up, {record.seq for record in records})
 
 
 def last_events(paths: RunPaths) -> list[RunEvent]:

@@ -99,6 +99,13 @@ def last_records(path: Path, n: int) -> list[SessionRecord]:
     return found[::-1]
 
 
+def count_lines(path: Path) -> int:
+    """How many whole lines a log has, whatever is in them; none if it cannot be read."""
+    with suppress(OSError), open_regular(path) as file:
+        return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(CHUNK), b""))
+    return 0
+
+
 def glance_back(path: Path, n: int) -> list[RecordGlance]:
     """What later sessions are shown of the last `n` lines, in file order; none when the log cannot be read.
 

@@ -15,7 +15,7 @@ from pitboss.core.budget import BudgetSnapshot
 from pitboss.core.events import PhaseChanged, SessionEnded, SessionStarted
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.run import spend
-from pitboss.core.sighting import OnRecord, sighted
+from pitboss.core.sighting import OnRecord, first_missing, sighted
 from pitboss.core.timeline import tracked
 from pitboss.core.view import MOST_RECENT, View, fold
 from pitboss.errors import PitbossError
@@ -76,18 +76,20 @@ class RunWatch:
 
     def _snapshot(self) -> Snapshot:
         listing, records = self._state.listing, self._records
+        state, live = listing.state, self._live is not None
         found = OnRecord(
             run_id=self.run_id,
-            state=listing.state,
-            live=self._live is not None,
+            state=state,
+            live=live,
             used=records.used,
             cost_known=records.cost_known,
             recent=tuple(records.all[: -MOST_RECENT - 1 : -1]),
             recorded=records.seqs,
+            missing=None if live or state is None else first_missing(state.last_session_seq, records.seqs),
         )
         return Snapshot(
             run_id=self.run_id,
-            state=listing.state,
+            state=state,
             problem=listing.problem or records.problem or found.lost,
             live=self._live,
             in_flight=found.in_flight,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from pitboss.core.condition import condition
@@ -39,7 +40,7 @@ def damage_of(repo: Path, run_id: str) -> str | None:
     """What is wrong with the log of a run, in words; None if it has every record, or only its copy is left."""
     from pitboss.store.follow import snapshot
 
-    seen = snapshot(repo, run_id, last=0)
+    seen = snapshot(repo, run_id, last=sys.maxsize)
     return seen.problem if seen.state is not None and is_folder(RunPaths(repo, run_id).root) else None
 
 
