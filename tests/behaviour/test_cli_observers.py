@@ -332,6 +332,7 @@ class TestShow:
             cache_read=1000,
         )
         on_disk(project, run_state(), record(1), tried)
+        project.write(".pitboss/grind/runs/rid/transcripts/session-0003.log", "printed\n")
 
         assert project.pitboss("show", "rid", "3").out == (
             "session     session-0003 of rid\n"

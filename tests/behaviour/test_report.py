@@ -135,6 +135,7 @@ def test_commands_work_as_pasted_also_if_what_sessions_printed_is_gone(
     assert need["text"] == "session 1 (bad) did not pass the tests: verify failed"
     assert need["command"] == f"pitboss rescue show {run.run_id}/session-0001"
     assert "+bad" in project.pitboss(*need["command"].split()[1:]).out
+    assert re.search(r"^transcript  +\(not kept\)$", project.pitboss("show").out, re.MULTILINE)
 
 
 def test_every_link_of_the_page_leads_to_something_on_it(mixed: Run) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from pitboss.core.budget import BudgetSnapshot, Caps
 from pitboss.core.condition import Condition, condition
-from pitboss.core.events import Phase
+from pitboss.core.events import SET_UP, Phase
 from pitboss.core.measures import stamp
 from pitboss.core.quota import Quota, QuotaWindow
 from pitboss.core.session import SessionStatus
@@ -136,6 +136,10 @@ def test_every_status_and_condition_has_a_tone() -> None:
 
 def test_what_a_session_does_in_words() -> None:
     assert phase_words(None) == "starting"
+    assert phase_words(Phase.HOOK, "pre_session") == "running a hook (pre_session)"
+    assert phase_words(Phase.HOOK, SET_UP) == "setting up"
+    assert brief_words(Flight(seq=1, phase=Phase.HOOK, detail=SET_UP)) == "setting up"
+    assert brief_words(Flight(seq=1, phase=Phase.HOOK, detail="pre_session")) == "running a hook"
     assert phase_words(Phase.VERIFY, "make\ntest") == "running the tests (make test)"
     assert flight_words(Flight(seq=1, phase=Phase.LAND), hour) == "landing"
     assert flight_words(Flight(seq=1, phase=Phase.WAIT), hour) == "waiting"

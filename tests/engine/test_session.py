@@ -9,7 +9,7 @@ import pytest
 
 from pitboss.core.config import Config, GrindSettings, HookSettings, WorktreeSettings
 from pitboss.core.diff_stat import DiffStat
-from pitboss.core.events import Phase, PhaseChanged, SessionEnded, SessionStarted, Warned
+from pitboss.core.events import SET_UP, Phase, PhaseChanged, SessionEnded, SessionStarted, Warned
 from pitboss.core.host import HostLost
 from pitboss.core.requests import Skip
 from pitboss.core.session import Outcome, SessionStatus
@@ -81,6 +81,8 @@ def test_viewers_see_a_session_begin_go_through_its_phases_and_end(stage: Stage)
     assert ended.diff == DiffStat(files=1, added=1, removed=1)
     phases = [event.phase for event in told(stage, PhaseChanged)]
     assert phases == [Phase.HOOK, Phase.AGENT, Phase.LAND, Phase.HOOK]
+    hooks = [event.detail for event in told(stage, PhaseChanged) if event.phase is Phase.HOOK]
+    assert hooks == ["pre_session", "post_session"]
 
 
 def test_viewers_learn_of_each_session_on_which_machine_it_runs(stage: Stage) -> None:
@@ -317,6 +319,8 @@ def test_a_new_working_copy_is_set_up_once_and_then_reused(tmp_path: Path) -> No
         lines = [stage.run(in_slot=True) for _ in range(2)]
         assert [line.status for line in lines] == [OK, OK]
         assert [command for command, _ in stage.hooked] == ["make ready"]
+        hooks = [event.detail for event in told(stage, PhaseChanged) if event.phase is Phase.HOOK]
+        assert hooks == [SET_UP]
         assert {request.cwd for _, request in stage.asked} == {"/in-memory/worktrees/slot-1"}
 
 

@@ -109,7 +109,7 @@ def test_every_fact_of_a_record_that_says_something_is_said() -> None:
         cost_source="price_table",
         host="north",
     )
-    facts = list(session_facts(full, stamp))
+    facts = list(session_facts(full, stamp, kept=True))
     assert (facts[2].toned, facts[2].tone, facts[2].value) == (
         "error",
         Tone.BAD,
@@ -123,22 +123,26 @@ def test_every_fact_of_a_record_that_says_something_is_said() -> None:
     assert words["cost"] == "$0.50 (tokens priced by the public table; `pitboss doctor` shows its date)"
     split = TokenUsage(input=1200, output=300, by_role=by_role)
     billed = msgspec.structs.replace(record(8, commit=None), tokens=split)
-    words = said(session_facts(billed, stamp))
+    words = said(session_facts(billed, stamp, kept=True))
     assert (words["tokens"], words["  fixer"]) == (
         "1500 (input=1200, output=300)",
         "200 (input=200, output=0)",
     )
     assert (words["commit"], words["cost"]) == ("(none)", "$0.00")
+    assert words["transcript"] == "transcripts/session-0008.log"
+    assert said(session_facts(billed, stamp, kept=False))["transcript"] == "(not kept)"
 
 
 @pytest.mark.parametrize(("unpriced", "cost"), [("opus", "unknown (opus has no price)"), (None, "unknown")])
 def test_a_cost_that_is_not_known_says_why(unpriced: str | None, cost: str) -> None:
     unsure = record(1, cost_known=False, cost_source="unknown", unpriced=unpriced)
-    assert said(session_facts(unsure, stamp))["cost"] == cost
+    assert said(session_facts(unsure, stamp, kept=True))["cost"] == cost
 
 
 def test_a_free_session_says_nothing_of_money() -> None:
-    assert {"tokens", "cost", "agent", "attempts"} & said(session_facts(record(1), stamp)).keys() == set()
+    assert {"tokens", "cost", "agent", "attempts"} & said(
+        session_facts(record(1), stamp, kept=True)
+    ).keys() == set()
 
 
 def test_every_fact_of_a_flight_that_says_something_is_said() -> None:

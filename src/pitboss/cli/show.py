@@ -20,7 +20,7 @@ from pitboss.store.log import iter_records
 from pitboss.store.opening import is_folder, open_regular
 from pitboss.store.paths import RunPaths
 from pitboss.store.record_codec import encode_record
-from pitboss.store.session_files import Printed, session_files
+from pitboss.store.session_files import Printed, has_transcript, session_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ def show(*, run_id: str | None, seq: int | None, view: str | None, raw: bool) ->
     elif view == "json":
         write_line(encode_record(record))
     else:
-        _print(record)
+        _print(record, kept=has_transcript(session_files(paths, record.seq)))
 
 
 def _find(repo: Path, paths: RunPaths, seq: int | None) -> tuple[SessionRecord, str | None]:
@@ -90,8 +90,8 @@ def _find(repo: Path, paths: RunPaths, seq: int | None) -> tuple[SessionRecord, 
     )
 
 
-def _print(record: SessionRecord) -> None:
-    fields((fact.name, _painted(fact)) for fact in session_facts(record, clock))
+def _print(record: SessionRecord, *, kept: bool) -> None:
+    fields((fact.name, _painted(fact)) for fact in session_facts(record, clock, kept=kept))
     say()
     say(clean(record.summary or "").strip())
 

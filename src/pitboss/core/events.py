@@ -38,6 +38,10 @@ class Phase(StrEnum):
     LAND = "land"
 
 
+SET_UP = "setup"
+"""The detail of a HOOK that is the set-up of a working copy; others are named as in [grind.hooks]."""
+
+
 class StepKind(StrEnum):
     """What a step is: the agent's words, a tool call, a repeated request."""
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import first_bytes
-from pitboss.core.events import Phase, PhaseChanged, Warned
+from pitboss.core.events import SET_UP, Phase, PhaseChanged, Warned
 from pitboss.core.host import HostLost
 from pitboss.core.session import Reason, SessionStatus, Verdict
 from pitboss.core.stops import StopRequest
@@ -54,11 +54,11 @@ class SessionHooks:
 
     def set_up(self, session: Assignment) -> Verdict | None:
         """Set up a new working copy; returns a verdict if that fails, and then no agent may start."""
-        return self._before(session, self._settings.worktree.setup, seconds=SETUP_SECONDS)
+        return self._before(session, SET_UP, self._settings.worktree.setup, seconds=SETUP_SECONDS)
 
     def before(self, session: Assignment) -> Verdict | None:
         """Run the hook before the agent; returns a verdict if no agent may start."""
-        return self._before(session, self._settings.hooks.pre_session)
+        return self._before(session, "pre_session", self._settings.hooks.pre_session)
 
     def after(self, session: Assignment, record: SessionRecord) -> None:
         """Run the hooks that follow a session's record; they do not change it.
@@ -68,16 +68,17 @@ class SessionHooks:
         if record.status in (SessionStatus.ABORTED, SessionStatus.SKIPPED):
             return
         hooks = self._settings.hooks
-        self._after(session, record, hooks.post_session)
+        self._after(session, record, "post_session", hooks.post_session)
         if record.status is not SessionStatus.OK:
-            self._after(session, record, hooks.on_failure)
+            self._after(session, record, "on_failure", hooks.on_failure)
 
     def _before(
-        self, session: Assignment, command: str | None, *, seconds: float | None = None
+        self, session: Assignment, name: str, command: str | None, *, seconds: float | None = None
     ) -> Verdict | None:
         if not command:
             return None
         stop = self._control.announced(partial(self._control.stop_session, session.seq))
+        self._announce(session, name)
         result = self._start(session, command, {}, stop=stop, seconds=seconds)
         if result.stop is StopRequest.SKIP:
             return Verdict(SessionStatus.SKIPPED, str(Reason.SKIPPED))
@@ -87,7 +88,7 @@ class SessionHooks:
             None if result.passed else Verdict(SessionStatus.ERROR, Reason.HOOK_FAILED.because(result.detail))
         )
 
-    def _after(self, session: Assignment, record: SessionRecord, command: str | None) -> None:
+    def _after(self, session: Assignment, record: SessionRecord, name: str, command: str | None) -> None:
         if not command:
             return
         self._journal.checkpoint()
@@ -95,6 +96,7 @@ class SessionHooks:
             "PITBOSS_SESSION_STATUS": str(record.status),
             "PITBOSS_SESSION_SUMMARY": first_bytes(record.summary or "", SUMMARY_IN_ENVIRONMENT),
         }
+        self._announce(session, name)
         try:
             result = self._start(
                 session, command, extra, stop=self._control.announced(self._control.abort_session)
@@ -105,6 +107,9 @@ class SessionHooks:
         if not result.passed:
             self._emit(Warned(text=f"hook `{command}` failed: {result.detail}"))
 
+    def _announce(self, session: Assignment, name: str) -> None:
+        self._emit(PhaseChanged(seq=session.seq, phase=Phase.HOOK, detail=name))
+
     def _start(
         self,
         session: Assignment,
@@ -114,7 +119,6 @@ class SessionHooks:
         stop: Callable[[], StopRequest | None],
         seconds: float | None = None,
     ) -> HookResult:
-        self._emit(PhaseChanged(seq=session.seq, phase=Phase.HOOK))
         hook = HookRequest(
             command=command,
             variables={"PITBOSS_SESSION_PROMPT": session.prompt, **extra},

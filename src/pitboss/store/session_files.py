@@ -13,7 +13,7 @@ from pitboss.store.opening import status
 from pitboss.store.paths import attempt_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from pitboss.store.paths import RunPaths
 
@@ -44,6 +44,11 @@ def session_files(paths: RunPaths, seq: int) -> tuple[PrintedFile, ...]:
         found += fixed
         fix += 1
     return (*found, *_file(paths.transcript(seq, "hooks"), Printed.HOOKS, "hooks"))
+
+
+def has_transcript(files: Iterable[PrintedFile]) -> bool:
+    """Whether what the agent of a session printed is among its files."""
+    return any(file.by is Printed.AGENT for file in files)
 
 
 def _fixed(paths: RunPaths, seq: int, fix: int) -> Iterator[PrintedFile]:

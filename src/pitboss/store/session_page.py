@@ -10,7 +10,7 @@ from pitboss.core.session import SessionRecord
 from pitboss.core.timeline import Track, track_of
 from pitboss.core.view import Flight
 from pitboss.core.words.session_facts import Fact, flight_facts, session_facts
-from pitboss.store.session_files import PrintedFile, session_files
+from pitboss.store.session_files import PrintedFile, has_transcript, session_files
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -38,7 +38,7 @@ class SessionPage(msgspec.Struct, frozen=True, kw_only=True):
     def facts(self, now: datetime, clock: ClockFace) -> tuple[Fact, ...]:
         """Names and values, in order."""
         if self.record is not None:
-            return tuple(session_facts(self.record, clock))
+            return tuple(session_facts(self.record, clock, kept=has_transcript(self.files)))
         return () if self.flight is None else tuple(flight_facts(self.run_id, self.flight, now, clock))
 
 

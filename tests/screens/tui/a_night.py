@@ -214,6 +214,7 @@ def make_run(repo: Path) -> RunPaths:
     paths.scratchpad.write_text("## session-0001 add-tests\nThe lexer is slow.\n", encoding="utf-8")
     paths.transcript(7).write_text(f"I will look at the lexer.\n▸ Bash: ls {EVIL}\n", encoding="utf-8")
     paths.transcript(3).write_text("Wrote a test.\n", encoding="utf-8")
+    paths.transcript(6).write_text("Names of any script.\n", encoding="utf-8")
     paths.transcript(3, "verify").write_text("FAILED test_lexer.py::test_nested\n", encoding="utf-8")
     queue_dir(repo).mkdir(parents=True)
     task = queue_dir(repo) / "20260501T012500Z-0001.md"

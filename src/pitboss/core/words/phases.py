@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.core.embed import one_line
-from pitboss.core.events import Phase
+from pitboss.core.events import SET_UP, Phase
 from pitboss.core.tone import Tone
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ PHASE_WORDS = {
 }
 """What each phase means, in the order in which a session goes through them."""
 
+_SETTING_UP = "setting up"
+
 CUT_SHORT = "cut short"
 """What became of a session in flight whose run is not live any more."""
 
@@ -30,15 +32,22 @@ _DETAIL_WIDTH = 200
 
 def phase_words(phase: Phase | None, detail: str = "") -> str:
     """`running the tests (pytest)`, `agent at work`; `starting` before the first phase."""
+    if _is_set_up(phase, detail):
+        return _SETTING_UP
     words = "starting" if phase is None else PHASE_WORDS[phase]
     return f"{words} ({one_line(detail, _DETAIL_WIDTH)})" if detail else words
 
 
 def brief_words(flight: Flight) -> str:
     """Its phase where there is no room for more."""
-    return (
-        CUT_SHORT if flight.cut_short else "starting" if flight.phase is None else PHASE_WORDS[flight.phase]
-    )
+    if flight.cut_short:
+        return CUT_SHORT
+    return phase_words(flight.phase, flight.detail if _is_set_up(flight.phase, flight.detail) else "")
+
+
+def _is_set_up(phase: Phase | None, detail: str) -> bool:
+    """Whether it is no hook of the user's: a working copy of its own is made ready."""
+    return phase is Phase.HOOK and detail == SET_UP
 
 
 def flight_tone(flight: Flight) -> Tone:

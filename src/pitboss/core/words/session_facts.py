@@ -37,8 +37,11 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True):
     tone: Tone = Tone.QUIET
 
 
-def session_facts(record: SessionRecord, clock: ClockFace) -> Iterator[Fact]:
-    """What the record of a session says, in the order in which people ask; what says nothing is left out."""
+def session_facts(record: SessionRecord, clock: ClockFace, *, kept: bool) -> Iterator[Fact]:
+    """What the record of a session says, in the order in which people ask; what says nothing is left out.
+
+    `kept`: what its agent printed is there.
+    """
     yield _fact("session", f"session-{record.seq:04} of {one_line(record.run_id)}")
     yield _fact("prompt", one_line(record.prompt))
     why = f": {one_line(record.reason)}" if record.reason else ""
@@ -61,7 +64,7 @@ def session_facts(record: SessionRecord, clock: ClockFace) -> Iterator[Fact]:
     if record.hidden:
         yield _fact("hidden", one_line(record.hidden))
     yield from _spent(record)
-    yield _fact("transcript", one_line(record.transcript_path))
+    yield _fact("transcript", one_line(record.transcript_path) if kept else "(not kept)")
 
 
 def flight_facts(run_id: str, flight: Flight, now: datetime, clock: ClockFace) -> Iterator[Fact]:
