@@ -96,7 +96,7 @@ def test_what_was_pushed_when_its_runner_was_killed_lands_when_the_run_is_resume
 ) -> None:
     gate = Gate(tmp_path / "gate")
     hook(bare, "post-receive", f"grep -q refs/pitboss/result || exit 0\n{gate.script}")
-    writing(project, f"echo $PITBOSS_SESSION_SEQ >> {tmp_path}/began", runs=1)
+    writing(project, f"echo $PITBOSS_SESSION_SEQ >> {tmp_path}/began", runs=2)
     with project.started("grind") as process:
         gate.wait()
         (worker,) = project.pitboss("workers", "--json").json()
@@ -109,8 +109,8 @@ def test_what_was_pushed_when_its_runner_was_killed_lands_when_the_run_is_resume
     done = project.pitboss("grind", "--resume")
     assert done.code == 0, done
     run = the_run(project)
-    assert [(record["status"], record.get("reason")) for record in run.records] == [("ok", None)]
-    assert set(run.files(run.branch)) == {"alpha-1.txt"}
-    assert (tmp_path / "began").read_text().split() == ["1"]
+    assert [(record["status"], record.get("reason")) for record in run.records] == [("ok", None)] * 2
+    assert set(run.files(run.branch)) == {"alpha-1.txt", "alpha-2.txt"}
+    assert (tmp_path / "began").read_text().split() == ["1", "2"]
     assert refs(project, bare) == ""
     assert project.git("for-each-ref", "refs/pitboss") == ""

@@ -135,8 +135,12 @@ class Dispatch:
         with self._lock:
             self._seats.leave(int((session.worktree or "-0").rpartition("-")[2]))
 
-    def over(self, session: Assignment) -> None:
-        """The session has its record: from now on, what is left on its worker is fetched as late work."""
+    def over(self, session: Assignment, *, landed: Sequence[str] = ()) -> None:
+        """The session has its record: from now on, what is left on its worker is fetched as late work.
+
+        Of what is there, the commits that have `landed` need no other ref.
+        """
+        self._late.landed.update(landed)
         self._reserved.discard(session.seq)
 
     def close(self) -> None:

@@ -52,6 +52,8 @@ class LateWork:
         self._asked: dict[_Piece, Thread] = {}
         self._ours = {self._run_id: True}
         self._others: set[_Piece] = set()
+        self.landed: set[str] = set()
+        """Commits of the run that have landed, and that workers may hold none the less."""
 
     def look(self, workers: Iterable[WorkerInfo], in_flight: Collection[int]) -> None:
         """Fetch what workers hold, but not of sessions `in_flight`, which fetch it themselves."""
@@ -99,11 +101,12 @@ class LateWork:
                 self._say(piece, refs)
 
     def _keep(self, piece: _Piece, tips: Sequence[str], beside: Parcel) -> tuple[str, ...]:
-        repo = self._home.repo
+        repo, due = self._home.repo, [tip for tip in tips if tip not in self.landed]
 
         def keep() -> tuple[str, ...]:
             unpack(repo, beside)
-            return rescue_refs.keep(repo, piece.run_id, piece.seq, tips, why=str(Reason.INTERRUPTED))
+            why = str(Reason.INTERRUPTED)
+            return rescue_refs.keep(repo, piece.run_id, piece.seq, due, why=why) if due else ()
 
         return Perseverance(self._home.monitor, piece.seq).attempt(keep)
 

@@ -60,6 +60,8 @@ class RemotePlace:
         self._unasked = False
         """Whether its worker is known never to have heard of the session."""
         self._left = False
+        self._let_go = False
+        """Whether its worker has said that it holds nothing of the session any longer."""
         self._whole: str | None = None
         self._diff: DiffStat | None = None
         self._brought: list[str] = []
@@ -292,7 +294,7 @@ class RemotePlace:
                 self._try(lambda: release(self._repo, self._run_id, self._seq, landed=self._landed))
             self._carriage.forget(self._seq)
         self._home.release()
-        self._dispatch.over(self._session)
+        self._dispatch.over(self._session, landed=() if self._let_go else self._landed)
         self.is_released = True
 
     def _drop(self) -> bool:
@@ -309,6 +311,7 @@ class RemotePlace:
         if self._line is not None and not self._lost:
             with suppress(HostLost, GitFailed), self._losing():
                 self._line.ask(say.Release(), say.Done)
+                self._let_go = True
         self._hang_up()
         self._dispatch.free(self._session)
 
