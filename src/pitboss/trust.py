@@ -22,6 +22,7 @@ from pitboss.core.environment import agent_environment
 from pitboss.errors import CommandError, PitbossError, StartError
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
+from pitboss.git.whereabouts import has_unusable
 from pitboss.store.opening import open_users
 from pitboss.store.trust_list import remember, remembered
 
@@ -95,8 +96,13 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
         return "this repository has not been used here before"
 
     def grant(self) -> None:
-        """Withhold nothing from now on. Raises CommandError outside git, StorageError when it cannot be written."""
+        """Withhold nothing from now on.
+
+        Raises CommandError outside git, NotARepository where git cannot work, StorageError if it cannot be written.
+        """
         if self.common_dir is None:
+            if has_unusable(self.root):  # which says what is wrong with it
+                Repo.discover(self.root, purpose="remembering that the repository is used")
             raise CommandError(
                 f"{self.root} is not in a git repository: nothing can be remembered about it",
                 hint="run `git init`",

@@ -60,6 +60,29 @@ def test_a_head_that_a_power_cut_left_empty_is_named(project: Project, content: 
     assert project.pitboss("grind", "--max-iterations", "1").code == 3
 
 
+def test_what_is_said_of_a_broken_repository_helps(project: Project) -> None:
+    project.prompt("one", "true")
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    run_id = the_run(project).run_id
+    git, aside = project.root / ".git", project.root.parent / "aside"
+    shutil.copytree(git, aside)
+
+    def hinted(hint: str) -> None:
+        for args in (("grind",), ("land",), ("doctor",), ("doctor", "--trust")):
+            done = project.pitboss(*args)
+            assert hint in done.out + done.err, (args, done)
+            assert "nothing can be remembered" not in done.err
+        shutil.rmtree(git)
+        shutil.copytree(aside, git)
+
+    (git / "config").write_text("[core\n")
+    hinted(f"git cannot work with .git/config as it is: `pitboss repair {run_id}` undoes")
+    (git / "HEAD").unlink()
+    hinted(".git/HEAD names no branch and no commit")
+    shutil.rmtree(git / "objects")
+    hinted(f"{git} has no objects: put that back from a copy of it")
+
+
 def test_in_a_repository_without_a_commit(project: Project, tmp_path: Path) -> None:
     folder = tmp_path / "unborn"
     shutil.copytree(project.root / ".pitboss", folder / ".pitboss")

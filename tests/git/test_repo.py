@@ -14,7 +14,9 @@ from pitboss.git.locks import remove_stale_locks, stale_locks
 from pitboss.git.repo import Repo
 from pitboss.git.status import TreeStatus
 from pitboss.git.version import begin_to_refuse_old
+from pitboss.git.whereabouts import refuse_unless_found
 from pitboss.landing.refs import lock_scope
+from pitboss.process import Captured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +47,30 @@ def test_a_repository_is_found_from_any_folder_in_it(root: Path) -> None:
     (root / "a b/c").mkdir(parents=True)
     repo = Repo.discover(root / "a b/c")
     assert (repo.root, repo.git_dir, repo.common_dir) == (root, root / ".git", root / ".git")
+
+
+def test_a_repository_of_another_user_is_refused_with_what_makes_git_trust_it(tmp_path: Path) -> None:
+    said = b"fatal: detected dubious ownership in repository at '/a b'\nTo add an exception ...\n"
+    with pytest.raises(NotARepository) as refused:
+        refuse_unless_found(Captured(code=128, stdout=b"", stderr=said), tmp_path, "landing")
+    command = "`git config --global --add safe.directory '/a b'`"
+    assert refused.value.hint == f"it belongs to another user: {command} has git trust it"
+
+
+def test_a_file_that_names_no_repository_is_told_from_one_with_settings_that_git_cannot_read(
+    root: Path, tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree"
+    git(root, "worktree", "add", "-q", str(tree))
+    (root / ".git/config").write_text("[core\n")
+    with pytest.raises(NotARepository) as unreadable:
+        Repo.discover(tree)
+    assert "git cannot work with .git/config as it is" in str(unreadable.value.hint)
+    shutil.rmtree(root)
+    (tree / "sub").mkdir()
+    with pytest.raises(NotARepository) as gone:
+        Repo.discover(tree / "sub")
+    assert f"{tree / '.git'} names no folder of a repository" in str(gone.value.hint)
 
 
 def test_a_repository_is_found_with_the_folder_of_its_hooks_at_its_root_alone(root: Path) -> None:

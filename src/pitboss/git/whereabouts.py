@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core.patterns import lazy_pattern
 from pitboss.errors import CONFIG_UNUSABLE, StartError
 from pitboss.git.errors import GitError, NotARepository, fatal_line
 from pitboss.git.small_files import content_of, is_head
@@ -38,7 +40,11 @@ OLDEST_GIT = (2, 38)
 HEAD_UNUSABLE = (
     ".git/HEAD names no branch and no commit: `echo 'ref: refs/heads/BRANCH' >.git/HEAD` puts it back"
 )
+GIT_INIT = "run `git init` and commit something first, or go to a repository"
 FROM_BARE = "this repository has no working tree: go to a clone of it that has one"
+
+_PARTS = ("HEAD", "objects", "refs")
+_OWNED_BY_ANOTHER = lazy_pattern(r"dubious ownership in repository at '(.+)'")
 
 
 class Whereabouts(msgspec.Struct, frozen=True):
@@ -66,19 +72,36 @@ def refuse_unless_found(answer: Captured, path: Path, purpose: str) -> None:
         why = fatal_line(answer.stderr.decode(errors="replace"))
         raise NotARepository(
             f"{purpose}: {path} is not the working tree of a git repository ({why})",
-            hint=_way_out(path),
+            hint=_way_out(path, why),
         )
 
 
-def _way_out(path: Path) -> str:
-    head = path / ".git" / "HEAD"
-    if head.is_file() and not is_head(content_of(head)):
-        return HEAD_UNUSABLE
-    if os.path.lexists(path / ".git"):
-        return CONFIG_UNUSABLE
-    if is_bare(path):
-        return FROM_BARE
-    return "run `git init` and commit something first, or go to a repository"
+def _way_out(path: Path, why: str) -> str:
+    """What to do about git's refusal, which said `why`, to see a repository around `path`."""
+    if owned := _OWNED_BY_ANOTHER.search(why):
+        trusted = quote(owned[1])
+        return f"it belongs to another user: `git config --global --add safe.directory {trusted}` has git trust it"
+    top = next((each for each in (path, *path.parents) if os.path.lexists(each / ".git")), None)
+    if top is not None:
+        return _mend(top / ".git")
+    return FROM_BARE if is_bare(path) else GIT_INIT
+
+
+def _mend(git: Path) -> str:
+    """What to do about a `.git` that git takes for none."""
+    if not git.is_dir():
+        named = os.fsdecode(content_of(git).removeprefix(b"gitdir:").strip())
+        if (git.parent / named).is_dir():
+            return CONFIG_UNUSABLE
+        return (
+            f"{git} names no folder of a repository: `git worktree repair` in the main one may put that right"
+        )
+    lacking = [name for name in _PARTS if not os.path.lexists(git / name)]
+    if len(lacking) == len(_PARTS):
+        return GIT_INIT
+    if lacking not in ([], ["HEAD"]):
+        return f"{git} has no {' and no '.join(lacking)}: put that back from a copy of it"
+    return CONFIG_UNUSABLE if is_head(content_of(git / "HEAD")) else HEAD_UNUSABLE
 
 
 def has_unusable(path: Path) -> bool:

@@ -12,6 +12,7 @@ from pitboss.agents.backend import Cost
 from pitboss.agents.installation import Fitness, Installation, find_installation, rooted
 from pitboss.agents.paid_keys import paid_keys
 from pitboss.agents.table import agent_names, find_backend
+from pitboss.cli.shared.chosen import name_latest_run
 from pitboss.cli.shared.verdicts import Check, Health, ok, problem, warning
 from pitboss.core.cluster import is_elsewhere
 from pitboss.core.condition import Condition, condition
@@ -24,7 +25,7 @@ from pitboss.errors import InputError, PitbossError
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
 from pitboss.git.version import installed_git
-from pitboss.git.whereabouts import FROM_BARE, is_bare
+from pitboss.git.whereabouts import FROM_BARE, has_unusable, is_bare
 from pitboss.pricing import table_version
 from pitboss.screens.output import clock
 from pitboss.store.catalogue import list_runs, run_of
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 LITTLE_DISK = 1 << 30
 HARDLY_ANY_DISK = 100 << 20
 
+_LOOKING = "looking at the repository"
 _NO_PROMPT_USES_IT = (
     "no prompt uses it; queued tasks and `pitboss grind -p` do, unless they name another with --agent"
 )
@@ -72,9 +74,15 @@ def _git(root: Path) -> Iterator[Check]:
 
 def _repository(root: Path) -> Iterator[Check]:
     try:
-        status = Repo.discover(root, purpose="looking at the repository").status()
-    except NotARepository:
+        status = Repo.discover(root, purpose=_LOOKING).status()
+    except NotARepository as error:
         bare = is_bare(root)
+        if has_unusable(root) and not bare:
+            name_latest_run(error, root)
+            yield problem(
+                "repository", one_line(error.message.removeprefix(f"{_LOOKING}: ")), hint=error.hint
+            )
+            return
         yield problem(
             "repository",
             f"{root} is {'a bare' if bare else 'not in a git'} repository",

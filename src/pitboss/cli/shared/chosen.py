@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pitboss.core.condition import condition
-from pitboss.errors import CommandError, NoLiveRun
+from pitboss.errors import CommandError, NoLiveRun, PitbossError
 from pitboss.store.catalogue import find_run, latest_run, run_of
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import lock_holder
@@ -34,6 +35,14 @@ def chosen_run(repo: Path, requested: str | None) -> str:
     if latest is None:
         raise CommandError(f"there are no runs under {repo}", hint="`pitboss grind` starts one")
     return latest
+
+
+def name_latest_run(error: PitbossError, repo: Path) -> None:
+    """Let the commands of its hint name the run that changed last, for an error that is not about any one run."""
+    if error.hint is not None and "RUN_ID" in error.hint:
+        with suppress(PitbossError):
+            if (latest := latest_run(repo)) is not None:
+                error.name_run(latest)
 
 
 def damage_of(repo: Path, run_id: str) -> str | None:

@@ -63,12 +63,23 @@ def exit_code(body: Callable[[], int]) -> int:
 
 def render(error: BaseException) -> int:
     """Say what went wrong, `error: ...` and `hint: ...` on stderr, and return the exit code."""
+    if isinstance(error, PitbossError) and error.hint and "RUN_ID" in error.hint:
+        _name_run(error)
     failure = explain(error)
     try:
         _show(failure, error)
     except (BrokenPipeError, KeyboardInterrupt) as meanwhile:
         return explain(meanwhile).code
     return failure.code
+
+
+def _name_run(error: PitbossError) -> None:
+    """A command that does not know the run has most likely met what the latest one left."""
+    from pitboss.cli.shared.chosen import name_latest_run
+    from pitboss.cli.shared.project import project_root
+
+    with suppress(OSError):
+        name_latest_run(error, project_root())
 
 
 def how_to_use(command: str = "") -> str:
