@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from typing import TYPE_CHECKING
 
@@ -138,6 +139,23 @@ def test_a_sparse_checkout_that_a_session_made_deletes_nothing(
     (kept,) = run.record("alpha").get("rescue") or [run.branch]
     assert project.git("diff", "--name-status", "main", kept) == "M\tone/a.txt\n"
     assert (project.root / "two/b.txt").read_text() == "b\n"
+
+
+def test_git_notes_working_copies_by_whole_paths_whatever_the_setting(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "repo")
+    project.git("config", "extensions.worktreeConfig", "true")
+    project.git("config", "worktree.useRelativePaths", "true")
+    shim, log = tmp_path / "bin/git", tmp_path / "log"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\necho "$*" >>{log}\nexec {shutil.which("git")} "$@"\n')
+    shim.chmod(0o755)
+    for name in ("alpha", "beta"):
+        project.prompt(name, f"echo work >{name}.txt", max_runs=1, parallel_safe=True)
+    path = f"{shim.parent}{os.pathsep}{os.environ['PATH']}"
+    assert project.pitboss("grind", "--max-parallel", "2", PATH=path).code == 0
+    added = [line for line in log.read_text().splitlines() if " worktree add " in line]
+    assert added
+    assert all(" -c worktree.useRelativePaths=false worktree add " in line for line in added)
 
 
 def test_in_the_mode_worktree_your_checkout_is_as_sparse_as_you_like(tmp_path: Path) -> None:

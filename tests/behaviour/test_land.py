@@ -88,6 +88,13 @@ def test_the_whole_run_is_a_fast_forward_and_a_clean_checkout_follows(project: P
     assert (project.root / "run.sh").stat().st_mode & 0o100
 
 
+def test_what_is_no_working_tree_among_those_that_git_knows_is_in_nobodys_way(project: Project) -> None:
+    (project.root / ".git/worktrees/odd/gitdir").mkdir(parents=True)
+    done = project.pitboss("land")
+    assert done.code == 0, done
+    assert seqs(project) == ["4", "3", "2", "1"]
+
+
 def test_what_needs_a_person_names_the_command(project: Project) -> None:
     run = the_run(project)
 

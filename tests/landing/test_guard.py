@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import time
 from contextlib import suppress
@@ -551,6 +552,26 @@ def test_packed_refs_that_are_none_any_more_are_put_back(
     assert packed.read_bytes().splitlines()[1:] == was.splitlines()[1:]
     assert scene.guard.check() == ()
     scene.git("rev-parse", "main")
+
+
+def test_packed_refs_are_on_disk_before_what_took_their_place_goes(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed, synced, sync = scene.root / ".git/packed-refs", list[tuple[str, str]](), os.fsync
+
+    def noting(descriptor: int) -> None:
+        now = packed.read_text() if packed.is_file() else "nothing"
+        synced.append((stat.filemode(os.fstat(descriptor).st_mode)[0], now))
+        sync(descriptor)
+
+    scene.git("-c", "user.name=a", "-c", "user.email=a@local", "commit", "-q", "--allow-empty", "-m", "one")
+    scene.git("pack-refs", "--all")
+    assert scene.guard.check() == ()
+    packed.write_text("garbage\n")
+    monkeypatch.setattr(os, "fsync", noting)
+    assert len(scene.guard.check()) == 1
+    assert synced[0] == ("-", "garbage\n")
+    assert synced[-1] == ("d", packed.read_text())
 
 
 def test_refs_that_were_packed_meanwhile_stay_when_the_list_is_put_back(scene: Scene) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pitboss.core.patterns import lazy_pattern
 from pitboss.git.small_files import read_file
+from pitboss.store.files import sync_directory
 from pitboss.store.stamps import stamp_in
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ class KeptList:
         if self._known is None or (content is not None and not self._is_lost(content)):
             self._seen, self._known = seen, content
             return None
-        mended = self._mended(self._known)
-        set_aside(self._path, self._path.name)
-        self._write(mended)
+        self._put_back(self._mended(self._known), set_aside)
         self._seen = self._look()
         return f"git's {self._path.name} was no such list any more, and was put back"
 
@@ -93,12 +92,18 @@ class KeptList:
         lines = _LINES[self._path.name]
         return content if stat.S_ISREG(found.st_mode) and lines.fullmatch(content) else None
 
-    def _write(self, content: bytes) -> None:
-        if not content:
-            return
+    def _put_back(self, content: bytes, set_aside: SetAside) -> None:
+        """Put this in the place of what is there, once it is on disk: nothing else may know the branches in it."""
         fresh = self._path.with_name(f"{self._path.name}.put-back-{os.getpid()}")
         with suppress(FileNotFoundError):
             fresh.unlink()  # left by a crash
         with fresh.open("xb") as file:
             file.write(content)
-        fresh.replace(self._path)
+            file.flush()
+            os.fsync(file.fileno())
+        set_aside(self._path, self._path.name)
+        if content:
+            fresh.replace(self._path)
+        else:
+            fresh.unlink()
+        sync_directory(self._path.parent)

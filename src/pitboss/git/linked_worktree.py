@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from pitboss.git.repo import Repo
 
+ADD_BY_GIT = ("-c", "worktree.useRelativePaths=false", "worktree", "add", "--quiet")
+"""How git is asked to add one: all that reads what it notes expects whole paths, whatever the user's setting."""
+
 _EXTENSIONS = lazy_pattern(rb"^\s*\[\s*extensions", re.IGNORECASE | re.MULTILINE)
 _MOST_BYTES = 4096
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

@@ -15,6 +15,7 @@ import msgspec
 from pitboss.errors import StartError
 from pitboss.git.at_work import KEPT_GIT_AT_WORK
 from pitboss.git.index_backup import BACKUP
+from pitboss.git.working_trees import working_trees
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,10 +94,9 @@ def _shared(repo: Repo) -> _Territory:
 
 def _linked(repo: Repo, scope: LockScope) -> Iterator[tuple[Path, Path]]:
     """The linked worktrees in scope that git knows, each with its git folder."""
-    for link in sorted((repo.common_dir / "worktrees").glob("*/gitdir")):
-        root = Path(link.read_text(errors="surrogateescape").rstrip("\n")).parent
-        if scope.worktrees in root.parents:
-            yield root, link.parent
+    for root, git_dir in sorted(working_trees(repo)):
+        if scope.worktrees in Path(root).parents:
+            yield Path(root), git_dir
 
 
 def _own_locks(git_dir: Path) -> tuple[Path, ...]:

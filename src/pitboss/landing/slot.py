@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from pitboss.git import snapshot
 from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
-from pitboss.git.linked_worktree import link_worktree
+from pitboss.git.linked_worktree import ADD_BY_GIT, link_worktree
 from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.small_files import text_of
@@ -170,7 +170,7 @@ class Slot:
             self._repo.git(
                 *settings,
                 *NO_HOOKS,
-                *("worktree", "add", "--quiet", *half_made, "--detach", "--", str(self.path), base),
+                *(*ADD_BY_GIT, *half_made, "--detach", "--", str(self.path), base),
             )
 
     # Moving

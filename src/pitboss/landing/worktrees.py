@@ -14,7 +14,7 @@ from pitboss.git import commits, nested, nested_work, snapshot
 from pitboss.git.access import make_readable
 from pitboss.git.errors import GitError
 from pitboss.git.index import read_index
-from pitboss.git.linked_worktree import forget_worktree
+from pitboss.git.linked_worktree import ADD_BY_GIT, forget_worktree
 from pitboss.git.merge import holds_all
 from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS
@@ -65,7 +65,7 @@ def hold_branch(repo: Repo, run_id: str, branch: str) -> None:
         return
     remove_worktree(repo, run_id, str(place))
     make_directory(place.parent)
-    repo.git(*NO_HOOKS, "worktree", "add", "--quiet", "--no-checkout", str(place), branch)
+    repo.git(*NO_HOOKS, *ADD_BY_GIT, "--no-checkout", str(place), branch)
 
 
 def remove_worktree(
