@@ -50,7 +50,10 @@ class FoldedFile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _FIRST = {"+": LineKind.ADDED, "-": LineKind.REMOVED, "@": LineKind.HUNK, "\\": LineKind.NOTE}
-_SAID_ALREADY = ("diff --git ", "index ", "--- ", "+++ ")
+_HEAD = "diff --git "
+"""How each part of a diff begins; a file that became a link has two."""
+
+_SAID_ALREADY = (_HEAD, "index ", "--- ", "+++ ")
 
 
 def folded(changes: Changes) -> Iterator[FoldedFile]:
@@ -70,7 +73,7 @@ def _lines(change: FileChange) -> Iterator[DiffLine]:
     """Its lines without those that only repeat the file's name."""
     in_hunk = False
     for text in change.lines:
-        in_hunk = in_hunk or text.startswith("@@")
+        in_hunk = text.startswith("@@") or (in_hunk and not text.startswith(_HEAD))
         if in_hunk:
             yield DiffLine(kind=_FIRST.get(text[:1], LineKind.SAME), text=text)
         elif not text.startswith(_SAID_ALREADY):
