@@ -304,7 +304,6 @@ def test_a_session_whose_worker_leaves_in_order_is_lost_and_its_turn_is_taken_on
             left_by = next(worker["name"] for worker in at_work(project) if worker["seqs"])
             workers[left_by].send_signal(how)
             wait_until(lambda: cluster.is_free(left_by))
-            cluster.worker(left_by)
             gates[1].wait()
             gates[1].open()
             assert process.wait(PATIENCE_S) == 0

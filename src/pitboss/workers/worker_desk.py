@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 FIRST_WORD_S = 30.0
 LEAVING_S = 20.0
-"""Seconds that all sessions together may take to keep their work when this worker leaves."""
+"""Seconds that all sessions together may take to keep and hand over their work when this worker leaves."""
 SLOT_S = 20.0
 """Seconds that a session may take to leave its slot to the next."""
 
@@ -60,10 +60,13 @@ class WorkerDesk:
         self._begun = BegunAttempts(folder / "begun")
         self._lock = Lock()
         self._left_slot = Condition(self._lock)
+        self._fetched = Condition(self._lock)
         self._settling = Lock()
         self._attending: dict[str, tuple[say.Begin, Thread]] = {}
         self._left: dict[str, BegunAttempt] = {}
         self._leaving = StopLevel.NONE
+        self._awaited: set[str] = set()
+        """The files of attempts whose runners were there when this worker ended them: these fetch what is left."""
         self._gone_by = float("inf")
         self._tidy_at = 0.0
         self._failures: Counter[str] = Counter()
@@ -207,15 +210,20 @@ class WorkerDesk:
         return runs
 
     def leave(self, level: StopLevel) -> None:
-        """End all sessions, on ABORT at once, and keep what they did.
+        """End all sessions, on ABORT at once, keep what they did, and let runners that are there fetch it.
 
         Returns when that is done, or `LEAVING_S` after the first call.
         """
+        self.leaves = True
         self._leaving = max(level, StopLevel.DRAIN)
         self._gone_by = min(self._gone_by, time.monotonic() + LEAVING_S)
         with self._lock:
             threads = [thread for _, thread in self._attending.values()]
         join_by(self._gone_by, threads)
+        with self._lock:
+            self._fetched.wait_for(
+                lambda: self._awaited.isdisjoint(self._left), max(0.0, self._gone_by - time.monotonic())
+            )
 
     def attend(self, wire: Wire[say.FromRunner]) -> None:
         """Attend to whoever has just connected, in a thread of its own."""
@@ -309,7 +317,10 @@ class WorkerDesk:
         elif attending.found_damage:
             self._begun.update(_over(attempt))
         else:
-            self._leave(attempt, attending.keep_remains(), run)
+            tips = attending.keep_remains()
+            if self._leaving and not wire.is_closed:
+                self._awaited.add(attempt.file)
+            self._leave(attempt, tips, run)
 
     def _holds(self, repository: str) -> bool:
         """Whether work of a session that nobody attends to waits in a clone, or may do so."""
@@ -346,6 +357,7 @@ class WorkerDesk:
             self._begun.update(_over(found, found.left))
             with self._lock:
                 self._left.pop(found.file, None)
+                self._fetched.notify_all()
 
 
 def _asked(attempt: BegunAttempt) -> say.Begin | None:

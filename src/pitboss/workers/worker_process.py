@@ -205,14 +205,20 @@ async def _enlist(setup: Setup, channel: StopChannel, desk: WorkerDesk, facts: C
             await asyncio.sleep(LOOK_S)
         if channel.level() is StopLevel.DRAIN:
             desk.leaves = True
-            with suppress(TimeoutError, OSError):
-                await asyncio.wait_for(worker.heartbeat(), CONNECT_S)
+            await _tell(worker)
             await _finish(setup, channel, desk)
         if channel.level() is not StopLevel.NONE:
-            await asyncio.to_thread(desk.leave, channel.level())
+            desk.leaves = True
+            await asyncio.gather(_tell(worker), asyncio.to_thread(desk.leave, channel.level()))
     finally:
         with suppress(TimeoutError, OSError):
             await asyncio.wait_for(worker.close(nanny=False), CONNECT_S)
+
+
+async def _tell(worker: Any) -> None:
+    """Tell the scheduler now what it would hear with the next heartbeat."""
+    with suppress(TimeoutError, OSError):
+        await asyncio.wait_for(worker.heartbeat(), CONNECT_S)
 
 
 async def _until_told(channel: StopChannel, worker: Any) -> None:
