@@ -38,7 +38,7 @@ endif
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types imports coverage covered rest check bench chaos agents sandbox docs picture screens format lock clean
+.PHONY: help install demo test lint types imports coverage compiled covered rest check bench chaos agents sandbox docs picture screens format lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -65,6 +65,10 @@ coverage: $(INSTALLED_DEV) ## branch coverage of core and store, which must be c
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -n $(JOBS) --dist worksteal $(MEASURED)
 	$(MAKE) covered
+
+# In a fresh clone each worker would compile all tests. What is wrong with one is told when it is to run.
+compiled: $(INSTALLED_DEV)
+	@$(BIN)/python -m pytest -qq --collect-only >/dev/null 2>&1 || true
 
 covered: $(INSTALLED_DEV)
 	$(BIN)/coverage combine --quiet
