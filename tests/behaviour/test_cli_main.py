@@ -110,6 +110,13 @@ class TestStartUp:
         assert (help_page() is None) == (columns < 72)
         assert project.pitboss("-h", COLUMNS=str(columns)).out == f"{context.get_help()}\n"
 
+    @pytest.mark.parametrize("command", ["runs", "prompts ls --json", "status --json", "grind", "nonsense"])
+    def test_a_process_of_its_own_says_what_one_from_a_nursery_says(
+        self, project: Project, command: str
+    ) -> None:
+        with project.started(*command.split()) as process:
+            assert finish(process) == project.pitboss(*command.split())
+
     def test_without_a_command_there_is_help(self, project: Project) -> None:
         assert project.pitboss() == project.pitboss("--help")
 

@@ -10,11 +10,15 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tests.support import nursery
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 COMMAND = (sys.executable, "-m", "pitboss")
+READ_BY_PYTHON = ("LANG", "LD_LIBRARY_PATH", "TMPDIR", "VIRTUAL_ENV")
+READ_BY_PITBOSS = ("PATH", "HOME", "IS_SANDBOX", "GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL")
 PATIENCE_S = 120.0
 """How long anything may take on a busy machine; only a test that fails waits for so long."""
 
@@ -84,11 +88,16 @@ class Project:
         self.git("-c", "user.name=t", "-c", "user.email=t@local", "commit", "-q", "-m", message)
 
     def pitboss(self, *args: str, cwd: Path | None = None, **env: str) -> Done:
-        """Run one command to its end."""
+        """Run one command to its end; it is forked where Python is loaded, if it needs no Python of its own."""
+        env = self.env | env
+        kept = nursery_env(env)
+        if kept is not None:
+            code, out, err = nursery.run(nursery.Command(args, cwd or self.root, env), kept, PATIENCE_S)
+            return Done(code, out.decode(), err.decode())
         done = subprocess.run(
             [*COMMAND, *args],
             cwd=cwd or self.root,
-            env=self.env | env,
+            env=env,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=PATIENCE_S,
@@ -111,6 +120,16 @@ class Project:
                 yield process
             finally:
                 process.kill()
+
+
+def nursery_env(env: Mapping[str, str]) -> dict[str, str] | None:
+    """What a nursery for commands with this environment starts with; None if they must start by themselves."""
+    if env.keys() - {*READ_BY_PYTHON, *READ_BY_PITBOSS}:
+        return None  # also where coverage is measured: there every command is a process of its own
+    started_with = {name: value for name, value in os.environ.items() if name in READ_BY_PYTHON} | {
+        "LANG": "C.UTF-8"
+    }
+    return started_with if all(env.get(name) == started_with.get(name) for name in READ_BY_PYTHON) else None
 
 
 def finish(process: subprocess.Popen[bytes]) -> Done:
