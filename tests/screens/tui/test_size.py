@@ -79,6 +79,28 @@ def test_a_transcript_of_200_mb_opens_at_its_end_and_is_read_by_windows(tmp_path
     asyncio.run(read())
 
 
+def test_paging_down_from_the_beginning_never_goes_back(tmp_path: Path) -> None:
+    path = tmp_path / "session-0001.log"
+    path.write_bytes(lines("head") + lines("tail"))
+    pane = OutputPane()
+
+    async def read() -> None:
+        app = Alone(pane)
+        async with app.run_test(size=(80, 24)) as pilot:
+            pane.open(path, lambda window: window.lines)
+            pane.focus()
+            await pilot.press("g")
+            seen = list[str]()
+            while not pane.at_end:
+                seen.append(pane._rows[pane.top_row][0].text)
+                pane.action_page(1)
+            await pilot.pause()
+            assert shown(app).rstrip().endswith(f"tail {EDGE // 12 - 1:06}")
+            assert seen == sorted(set(seen))
+
+    asyncio.run(read())
+
+
 def test_a_line_that_is_not_whole_yet_waits_until_it_is(tmp_path: Path) -> None:
     path = tmp_path / "session-0001.log"
     path.write_bytes(b"whole\nhal")

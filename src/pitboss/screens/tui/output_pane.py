@@ -105,8 +105,8 @@ class OutputPane(Pager):
             return
         read = self._read(found)
         if below:
-            gone = sum(len(each.rows) for each in windows[: len(windows) + 1 - _MOST_WINDOWS])
             self._windows = [*windows, read][-_MOST_WINDOWS:]
+            gone = sum(len(each.rows) for each in windows[: len(windows) + 1 - len(self._windows)])
             self.show(self._lines(), follows=True, gone_above=gone)
         else:
             self._windows = [read, *windows][:_MOST_WINDOWS]
