@@ -43,6 +43,7 @@ _REFUSALS = {
     errno.EFBIG: f"raise the limit on the size of a file, as by `ulimit -f unlimited`; {GO_ON}",
     errno.EROFS: "the file system is mounted read-only: remount it writable",
 }
+_CONTINUES = "; then `pitboss repair RUN_ID`"
 NO_THREAD = "this machine starts no more threads"
 WHEN_GIT_FAILED = f"nothing is lost: fix what git complains about (a full disk?); {GO_ON}"
 CONFIG_UNUSABLE = (
@@ -65,6 +66,11 @@ class PitbossError(Exception):
         """Let the commands of the hint name the run, for whoever raised this did not know it."""
         if self.hint is not None:
             self.hint = self.hint.replace("RUN_ID", run_id)
+
+    def name_no_run(self) -> None:
+        """Leave out of the hint how a run is continued: there is none to speak of."""
+        if self.hint is not None:
+            self.hint = self.hint.partition(_CONTINUES)[0]
 
 
 class CommandError(PitbossError):

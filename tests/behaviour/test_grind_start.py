@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from pitboss.agents.table import agent_names
 from pitboss.core.prompt_template import new_prompt
 from tests.support.agents import executable
-from tests.support.cli import Done, Project
+from tests.support.cli import COMMAND, Done, Project
 from tests.support.runs import configure, the_run
 
 if TYPE_CHECKING:
@@ -81,6 +82,17 @@ def test_what_is_said_of_a_broken_repository_helps(project: Project) -> None:
     hinted(".git/HEAD names no branch and no commit")
     shutil.rmtree(git / "objects")
     hinted(f"{git} has no objects: put that back from a copy of it")
+
+
+def test_no_run_is_to_be_continued_where_none_has_begun(project: Project) -> None:
+    project.prompt("one", "true")
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    limited = ("sh", "-c", 'ulimit -f 0; exec "$@"', "sh", *COMMAND, "grind")
+    done = subprocess.run(limited, cwd=project.root, env=project.env, capture_output=True, check=False)
+    assert done.returncode == 4
+    assert done.stderr.endswith(
+        b"File too large\nhint: raise the limit on the size of a file, as by `ulimit -f unlimited`\n"
+    )
 
 
 def test_in_a_repository_without_a_commit(project: Project, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ from pitboss.store.log import iter_records
 from pitboss.store.mailbox import send
 from pitboss.store.rundir import RunDir
 from tests.support.cli import PATIENCE_S, wait_until
+from tests.support.threads import only_so_many
 from tests.support.values import RUN_ID, STARTED, assigned, flying, fresh_run, record
 
 if TYPE_CHECKING:
@@ -499,19 +500,6 @@ def test_where_no_thread_starts_the_run_ends_and_says_so(
         stage.grind("alpha", room=ROOM)
     assert "ulimit -u" in (raised.value.hint or "")
     assert (stage.pool.running, stage.log) == ((), [])
-
-
-def only_so_many(threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the system start this many threads of sessions."""
-    left, start = [None] * threads, Thread.start
-
-    def start_if_any(thread: Thread) -> None:
-        if not left:
-            raise RuntimeError("can't start new thread")
-        left.pop()
-        start(thread)
-
-    monkeypatch.setattr(Thread, "start", start_if_any)
 
 
 def test_a_session_takes_the_thread_of_one_that_has_ended_and_none_outlives_the_run(stage: Stage) -> None:

@@ -230,6 +230,17 @@ def live_git(root: Path) -> Iterator[int]:
         process.stdin.close()
 
 
+def test_a_git_that_met_a_lock_names_it(root: Path) -> None:
+    lock = root / ".git/HEAD.lock"
+    lock.touch()
+    with pytest.raises(GitError) as refused:
+        Repo.discover(root).git("symbolic-ref", "HEAD", "refs/heads/other")
+    assert refused.value.message.endswith(f"Unable to create '{lock}': File exists.")
+    assert f"if no other git is at work there, `rm {lock}`; then" in str(refused.value.hint)
+    assert GitError(("git", "gc"), "", code=-9).message == "git gc failed: killed by SIGKILL"
+    assert GitError(("git", "gc"), "", code=3).message == "git gc failed: exit code 3"
+
+
 def test_a_lock_is_left_alone_while_a_git_works_there(root: Path, live_git: int) -> None:
     (root / ".git/index.lock").touch()
     with pytest.raises(StartError, match=f"git is at work in .* \\(pid {live_git}\\)"):

@@ -21,6 +21,7 @@ from pitboss.landing.site import Site
 from pitboss.store.paths import RunPaths
 from tests.support.cli import wait_until
 from tests.support.shell import sh
+from tests.support.threads import only_so_many
 
 RUN = "20260101T000000Z-abcd"
 BRANCH = f"pitboss/grind/{RUN}"
@@ -100,6 +101,19 @@ def test_git_knows_no_slot_after_the_last_session_whatever_it_left(root: Path, s
     assert session_worktrees(Repo.discover(root), RUN) == ()
     assert list_rescued(Repo.discover(root), RUN) == ()
     assert sh(root, f"git branch --list '{BRANCH}-*'") == ""
+
+
+def test_slots_go_also_where_the_system_starts_no_more_threads(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = opened(root)
+    for seq in (1, 2):
+        work_and_vacate(root, places, seq, str(places.reserve(seq, in_slot=True).worktree))
+    only_so_many(0, monkeypatch)
+    places.close()
+    assert session_worktrees(Repo.discover(root), RUN) == ()
+    assert sh(root, "git worktree list --porcelain").count("worktree ") == 1
+    assert not list((root / f".pitboss/grind/runs/{RUN}").glob("worktrees/*"))
 
 
 def test_a_commit_that_has_begun_in_a_slot_ends_with_the_slot(root: Path) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import re
 from enum import StrEnum
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from pitboss.core.patterns import lazy_pattern
+from pitboss.core.words.exits import exit_words
 from pitboss.errors import FREE_SPACE, FULL, GO_ON, SHORTAGES, WHEN_GIT_FAILED, StartError, StorageError
 from pitboss.process import PROCESSES, EndedBy
 
@@ -28,6 +30,7 @@ _LOCKED = lazy_pattern(
     r"\.lock': File exists|cannot lock ref '[^']*': is at |unable to lock|could not lock|another git process"
     r"|cannot lock ref '[^']*': unable to resolve reference '[^']*': reference not found"
 )
+_HELD = lazy_pattern(r"Unable to create '(.+\.lock)': File exists")
 _REFUSED = lazy_pattern(
     r"error: invalid path '|aborted by hook|hook declined|(?:clean|smudge) filter '|external filter '|bad config"
     r"|must be run in a work tree|bad numeric config|unknown repository extension|exists; cannot create"
@@ -71,7 +74,7 @@ class GitError(StorageError):
     def __init__(self, argv: Sequence[str], stderr: str, *, code: int) -> None:
         command = next((a for a in argv[1:] if not a.startswith("-") and "=" not in a), "git")
         super().__init__(
-            f"git {command} failed: {_cause(stderr) or f'exit code {code}'}",
+            f"git {command} failed: {_cause(stderr) or exit_words(code)}",
             hint=_hint(stderr),
         )
         self.stderr = stderr
@@ -201,15 +204,17 @@ def refused_paths(stderr: str) -> list[str]:
 def _hint(stderr: str) -> str:
     if tells_full_disk(stderr):
         return FREE_SPACE
+    if held := _HELD.search(stderr):
+        return f"nothing is lost: if no other git is at work there, `rm {quote(held[1])}`; {GO_ON}"
     shortage = shortage_in(stderr)
     return WHEN_GIT_FAILED if shortage is None else f"nothing is lost: {shortage}; {GO_ON}"
 
 
 def _cause(stderr: str) -> str:
-    """The line that gives the cause: of a full disk, of a refused path, else the last before git's advice."""
+    """The line that gives the cause: of a full disk, a refused path or a lock, else the last before git's advice."""
     if (refused := refused_paths(stderr)) and not tells_full_disk(stderr):
         return f"invalid path '{refused[0]}'"
-    full = (line.strip() for line in stderr.splitlines() if tells_full_disk(line))
+    full = (line.strip() for line in stderr.splitlines() if tells_full_disk(line) or _HELD.search(line))
     said, _, advice = stderr.partition(_UNREACHABLE)
     return next(full, "") or last_line(said if advice.endswith(_ADVICE_ENDS) else stderr)
 

@@ -136,10 +136,16 @@ class SlotPool:
 
 
 def _begin(work: Callable[[T], None], items: Iterable[T]) -> list[Thread]:
-    """Do something for each of the items, side by side, each in a thread of its own."""
-    threads = [Thread(target=work, args=(item,), daemon=True) for item in items]
-    for thread in threads:
-        thread.start()
+    """Do something for each of the items, side by side, each in a thread of its own as long as there is one."""
+    threads = []
+    for item in items:
+        thread = Thread(target=work, args=(item,), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system starts no more
+            work(item)
+        else:
+            threads.append(thread)
     return threads
 
 

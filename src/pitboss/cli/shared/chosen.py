@@ -38,7 +38,8 @@ def chosen_run(repo: Path, requested: str | None) -> str:
 
 
 def name_latest_run(error: PitbossError, repo: Path) -> None:
-    """Let the commands of its hint name the run that changed last, for an error that is not about any one run."""
+    """Let its hint name the run that changed last, and continue none, for an error that is not about any one run."""
+    error.name_no_run()
     if error.hint is not None and "RUN_ID" in error.hint:
         with suppress(PitbossError):
             if (latest := latest_run(repo)) is not None:
