@@ -327,8 +327,10 @@ def lost(seq: int, **changes: Any) -> SessionRecord:
 def test_what_may_still_be_on_a_lost_worker_is_said_until_it_is_here_or_its_turn_has_landed() -> None:
     (need,) = asked(lost(3), git=InGit())
     assert (need.kind, need.command) == (NeedKind.LOST, "pitboss show rid 3")
-    assert need.what == "session 3 (alpha): what it did may still be on worker anna, which was lost"
-    assert need.why == "the next run here fetches it once that worker is back"
+    assert (
+        need.what == "session 3 (alpha): what it did may still be on worker anna, which did not hand it over"
+    )
+    assert need.why == "a run here fetches it once that worker is there and has room for it"
     late = InGit(rescued={REF: 3})
     (kept,) = asked(lost(3), git=late)
     assert (kept.kind, kept.command) == (NeedKind.RESCUED, "pitboss rescue show rid/session-0003")

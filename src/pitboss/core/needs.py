@@ -231,8 +231,8 @@ def _of_session(found: Situation, record: SessionRecord) -> Iterator[Need]:
         )
         yield _need(kind, what, why, _show_rescued(refs), seq=record.seq)
     elif _lost(record):
-        what = f"{who}: what it did may still be on worker {one_line(record.host or '')}, which was lost"
-        why = "the next run here fetches it once that worker is back"
+        what = f"{who}: what it did may still be on worker {one_line(record.host or '')}, which did not hand it over"
+        why = "a run here fetches it once that worker is there and has room for it"
         yield _need(NeedKind.LOST, what, why, f"pitboss show {found.run_id} {record.seq}", seq=record.seq)
 
 
