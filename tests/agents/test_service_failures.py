@@ -74,6 +74,13 @@ def test_a_status_that_leaves_no_doubt_is_surer_than_words() -> None:
     assert service_failure(words="connection refused by policy", status=401) is Reason.AUTH
     assert service_failure(words="usage limit reached", status=429) is Reason.RATE_LIMITED
     assert service_failure(words="Insufficient balance", status=401) is Reason.BILLING
+    gave_up = "Failed to get response from the AI model; retried 5 times. Last error: CAPIError: "
+    for answer, reason in {
+        "413 Request Entity Too Large": Reason.CONTEXT_TOO_LONG,
+        "400 400 Bad Request": Reason.AGENT_ERROR,
+        "429 429 too many requests": Reason.OVERLOADED,
+    }.items():
+        assert service_failure(words=gave_up + answer, cli="copilot") is reason
     assert service_failure(words="weekly usage limit reached", status=402) is Reason.RATE_LIMITED
 
 
@@ -132,6 +139,7 @@ def test_words_tell_a_limit_of_the_day_from_one_of_the_minute_under_the_same_cod
         ("Model 'x' not found on provider at http://x (HTTP 404).", 404),
         ("API Error: [529] Overloaded", 529),
         ("request failed with status code 418", 418),
+        ("Last error: CAPIError: 413 Request Entity Too Large", 413),
         ("Error code: 429 - {'error': {}}", 429),
         ("line 404 of the file", 0),
         ("took 500 s", 0),

@@ -43,7 +43,7 @@ _USED_UP = lazy_pattern(
 )
 
 _STATUS = lazy_pattern(
-    r"(?:\A|[\[(]|\bstatus(?: code)?|\berror(?: code)?|\bHTTP(?:/[\d.]+)?|\bcode)\W{0,3}([45]\d\d)\b",
+    r"(?:\A|[\[(]|\bstatus(?: code)?|error(?: code)?|\bHTTP(?:/[\d.]+)?|\bcode)\W{0,3}([45]\d\d)\b",
     re.IGNORECASE | re.ASCII,
 )
 
@@ -53,14 +53,14 @@ def service_failure(
 ) -> Reason:
     """The reason for a failed request: from the first known code, else the words, else the status.
 
-    An unambiguous status (401, 402, 404) outranks the words, unless these are about money or a limit; AGENT_ERROR if
-    nothing is known. `cli` is the folder whose words and codes apply too. A limit said to last long must be waited
+    An unambiguous status (401, 402, 404, 413) outranks the words, unless these are about money or a limit; AGENT_ERROR
+    if nothing is known. `cli` is the folder whose words and codes apply too. A limit said to last long must be waited
     out, whatever it is called.
     """
     status = status or status_in(words)
     named = next((reason for code in codes if (reason := meaning_of_code(code, cli))), None)
     said = meaning(words, cli)
-    if named is None and status in (401, 402, 404):
+    if named is None and status in (401, 402, 404, 413):
         named = said if said in UNMENDED else BY_STATUS[status]
     reason = named or said or _by_status(status)
     if reason is Reason.OVERLOADED and (said is Reason.RATE_LIMITED or _lasts(words)):
