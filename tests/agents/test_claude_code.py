@@ -527,8 +527,9 @@ def test_words_of_its_own_that_are_no_failure_are_none(tmp_path: Path) -> None:
     assert outcome.status is OK
 
 
-def test_a_limit_that_only_stderr_tells_of_is_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("where", ["&2", "&1"])
+def test_a_limit_told_in_plain_words_alone_is_one(tmp_path: Path, where: str) -> None:
     words = "Claude AI usage limit reached|1795370340"
-    binary = executable(tmp_path / "claude", f"cat > /dev/null; echo '{words}' >&2; exit 1")
+    binary = executable(tmp_path / "claude", f"cat > /dev/null; echo '{words}' >{where}; exit 1")
     outcome = run(agent("claude_code", AgentSettings(binary=str(binary))), request(tmp_path))
     assert (outcome.reason, outcome.resets_at) == (f"rate_limited: {words}", 1795370340.0)

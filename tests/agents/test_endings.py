@@ -36,6 +36,7 @@ DONE: Line = {
     "total_cost_usd": 0.5,
     "usage": {"input_tokens": 9},
 }
+WITHOUT_COST = DONE | {"subtype": "success", "usage": {}, "total_cost_usd": 0}
 FAILED = DONE | {"is_error": True, "api_error_status": 529, "result": "API Error: 529 Overloaded"}
 INIT: Line = {"type": "system", "subtype": "init", "model": MODEL}
 FOREVER = "while :; do sleep 0.05; done"
@@ -286,3 +287,17 @@ def test_a_result_without_error_of_work_that_was_cut_short_is_no_success(
 )
 def test_a_turn_or_tokens_are_something_done(tmp_path: Path, fields: Line, worked: bool) -> None:
     assert read(tmp_path, INIT, DONE | fields).worked is worked
+
+
+def test_words_of_the_clis_own_are_nothing_done_and_cost_nothing(tmp_path: Path) -> None:
+    message = {"model": "<synthetic>", "content": [{"type": "text", "text": "No response requested."}]}
+    own = {"type": "assistant", "message": message}
+    reader = read(tmp_path, INIT, own, WITHOUT_COST)
+    assert (reader.worked, reader.spend().nothing) == (False, True)
+    interrupted = WITHOUT_COST | {"subtype": "error_during_execution"}
+    assert not read(tmp_path, INIT, interrupted).spend().nothing
+
+
+def test_zeros_for_what_a_model_answered_are_no_statement(tmp_path: Path) -> None:
+    reader = read(tmp_path, INIT, said("m1"), WITHOUT_COST)
+    assert (reader.worked, reader.spend().nothing) == (True, False)

@@ -170,7 +170,7 @@ class Driver:
     ) -> AgentOutcome:
         verdict, missing = verdict_on_cut_short(request, monitor, ended), False
         if verdict is None:
-            complaints = _end_of(stderr_path(request)) if launch.split_stderr else ended.tail
+            complaints = _complaints(request, launch, monitor.reader, ended)
             verdict = monitor.reader.verdict(AgentExit(code=ended.code, complaints=complaints))
             verdict = self._of_lost_session(request, monitor.reader, verdict, complaints)
             missing = monitor.reader.silent and self._is_missing(ended, complaints)
@@ -281,6 +281,14 @@ def _refuses_option(request: AgentRequest, ended: Exit) -> bool:
     if ended.ended_by is not EndedBy.EXIT or not ended.code or ended.tail:
         return False
     return b"unknown option" in _end_of(stderr_path(request))
+
+
+def _complaints(request: AgentRequest, launch: Launch, reader: Reader, ended: Exit) -> bytes:
+    """The last bytes of what a program complained of: on stderr, or in plain words where it printed nothing else."""
+    if not launch.split_stderr:
+        return ended.tail
+    said = _end_of(stderr_path(request))
+    return ended.tail if reader.silent and not said.strip() else said
 
 
 def _end_of(path: Path) -> bytes:

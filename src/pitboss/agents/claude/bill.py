@@ -65,7 +65,14 @@ class Bill:
         empty = not cost and any(used.has_tokens for used in by_model.values())
         if guessed or empty:
             return Spend(tokens=by_model)
-        return Spend(tokens=by_model, reported_usd=cost, unreported={} if cost is None else later)
+        unreported = {} if cost is None else later
+        nothing = cost == 0 and not seen and self._is_success
+        return Spend(tokens=by_model, reported_usd=cost, unreported=unreported, nothing=nothing)
+
+    @property
+    def _is_success(self) -> bool:
+        """Whether nothing broke off: an interrupted request is not among the messages, but may have been billed."""
+        return word(self._result, "subtype") == "success" and self._result.get("is_error") is False
 
     def _by_model(self, seen: ByModel, whole: Usage, main: str | None) -> ByModel:
         """The messages' tokens; the rest of the total goes to models that no message named, then to the main one."""

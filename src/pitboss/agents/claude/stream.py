@@ -72,10 +72,14 @@ class ClaudeReader(JsonReader):
 
     @property
     def worked(self) -> bool:
-        """Whether a turn was made: by the result's count or, without one, if anything was said."""
+        """Whether a turn was made: by the result's count or, without one, if anything was said.
+
+        Words of the CLI's own (`No response requested.`) are no turn, though it counts them as one.
+        """
         turns = number(self._result, "num_turns")
+        spoke = bool(self.text) if turns is None else turns != 0
         return (
-            (bool(self.text) if turns is None else turns != 0)
+            (spoke and not self._own_words)
             or self.tool_calls > 0
             or any(used.has_tokens for used in self.spend().tokens.values())
         )
