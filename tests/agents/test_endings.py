@@ -298,6 +298,24 @@ def test_words_of_the_clis_own_are_nothing_done_and_cost_nothing(tmp_path: Path)
     assert not read(tmp_path, INIT, interrupted).spend().nothing
 
 
+@pytest.mark.parametrize(
+    ("denied", "reason"),
+    [
+        (
+            ("AskUserQuestion",),
+            "agent_error: it did nothing but ask, and nobody is there to answer: AskUserQuestion",
+        ),
+        (
+            ("AskUserQuestion", "Write"),
+            "permission_denied: every tool call was denied: AskUserQuestion, Write",
+        ),
+    ],
+)
+def test_who_only_asked_lacks_no_permission(tmp_path: Path, denied: tuple[str, ...], reason: str) -> None:
+    denials = {"permission_denials": [{"tool_name": name} for name in denied]}
+    assert read(tmp_path, INIT, said("m1", 9), DONE | denials).verdict(AgentExit(code=0)).reason == reason
+
+
 def test_zeros_for_what_a_model_answered_are_no_statement(tmp_path: Path) -> None:
     reader = read(tmp_path, INIT, said("m1"), WITHOUT_COST)
     assert (reader.worked, reader.spend().nothing) == (True, False)

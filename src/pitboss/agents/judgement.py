@@ -14,6 +14,18 @@ from pitboss.core.usage import Usage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ASKING = frozenset(
+    (
+        "AskUserQuestion",
+        "EnterPlanMode",
+        "ExitPlanMode",
+        "ask_user_question",
+        "enter_plan_mode",
+        "exit_plan_mode",
+    )
+)
+"""Tools that put a question to a person, or a plan."""
+
 WORDS_LIMIT = 4096
 """How many characters of a failed agent's words are kept."""
 
@@ -86,7 +98,13 @@ def stopped(why: StopRequest | None) -> AgentVerdict:
 
 
 def all_denied(denied: Sequence[str], tool_calls: int) -> AgentVerdict | None:
-    """The verdict on an agent whose every tool call was denied: it has done nothing, whatever it says."""
+    """The verdict on an agent whose every tool call was denied: it has done nothing, whatever it says.
+
+    One that only asked lacks no permission: another prompt may have nothing to ask.
+    """
     if not denied or len(denied) < tool_calls:
         return None
+    if ASKING.issuperset(denied):
+        asked = ", ".join(dict.fromkeys(denied))
+        return failed(Reason.AGENT_ERROR, f"it did nothing but ask, and nobody is there to answer: {asked}")
     return failed(Reason.PERMISSION_DENIED, f"every tool call was denied: {', '.join(denied)}")
