@@ -140,9 +140,13 @@ class HeldFolder:
         found = os.fstat(descriptor)
         self.identity = found.st_dev, found.st_ino
 
+    def is_in_place(self) -> bool:
+        """Whether it is where it was."""
+        return self.identity is not None and identity_of(self.path) == self.identity
+
     def moved_to(self) -> Path | None:
         """Where it is now; None if it is where it was, or cannot be found."""
-        if self.identity is None or identity_of(self.path) == self.identity:
+        if self.identity is None or self.is_in_place():
             return None
         places = [*folders_in(self.path), *folders_in(self.path.parent)]
         with suppress(OSError):

@@ -12,6 +12,7 @@ from pitboss.git.errors import RepositoryGone
 from pitboss.git.home import HeldFolder, Home, move_back
 from pitboss.git.kept_lists import NAMES as LISTS
 from pitboss.git.kept_lists import KeptList
+from pitboss.git.layout_glance import MOST_BYTES, LayoutGlance
 from pitboss.git.permissions import Permissions
 from pitboss.git.small_files import content_of, is_head, led_to
 
@@ -31,8 +32,6 @@ _WAITED_AT = (
     *("HEAD", "index", "logs/HEAD", "commondir", "gitdir"),
     *("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD"),
 )
-_MOST_BYTES = 4 * 2**30
-"""Git reads these files whole. A larger one is not its own, and would keep it busy until memory ends."""
 _MAIN = ("objects", "refs", "logs")
 _NEEDED = ("objects", "refs")
 """Without these folders git finds no repository."""
@@ -57,12 +56,18 @@ class Layout:
         self._folders = (str(repo.common_dir / "logs"), *shared)
         self._on_the_way = (*own, *shared)
         self._files = tuple(str(place / name) for place in places for name in _FILES)
-        main = (str(repo.common_dir / name) for name in (*_MAIN, "hooks", "info"))
+        main = tuple(str(repo.common_dir / name) for name in (*_MAIN, "hooks", "info"))
         self._permissions = Permissions(
             dict.fromkeys((*map(str, places), *main, *self._on_the_way, *self._files)),
             str(repo.common_dir / "worktrees"),
         )
         self._own_heads = tuple(str(repo.inside(name)) for name in _WAITED_AT)
+        self._glance = LayoutGlance(
+            (*map(str, places), *main, *self._folders),
+            (*self._files, *self._own_heads),
+            str(repo.common_dir / "worktrees"),
+            _WAITED_AT,
+        )
         self._stand_ins: list[Path] = []
         self._links: frozenset[Path] = frozenset()
         self._main: tuple[HeldFolder, ...] = ()
@@ -95,6 +100,18 @@ class Layout:
         for home in self._homes:
             if not home.is_in_place():
                 yield self._move_back(home, set_aside)
+        if not self._is_sound():
+            yield from self._mend(set_aside)
+        yield from filter(None, (kept.check(set_aside) for kept in self._lists))
+        yield from self._check_head(set_aside)
+
+    def _is_sound(self) -> bool:
+        """Whether a glance is enough; if not, the user may have made it so."""
+        if not all(folder.is_in_place() for folder in self._main) or any(self._links_in_homes()):
+            return False
+        return self._glance.is_sound()
+
+    def _mend(self, set_aside: SetAside) -> Iterator[str]:
         yield from self._permissions.check()
         for folder in self._main:
             yield from self._move_main_back(folder, set_aside)
@@ -104,8 +121,6 @@ class Layout:
         yield from self._check_kinds(set_aside)
         if not all((self._repo.common_dir / name).is_dir() for name in _NEEDED):
             raise self._homes[0].gone()  # or, while an agent deletes it, about to be
-        yield from filter(None, (kept.check(set_aside) for kept in self._lists))
-        yield from self._check_head(set_aside)
 
     def _check_kinds(self, set_aside: SetAside) -> Iterator[str]:
         """Remove what is neither a file, a folder nor a link where git needs the one or the other."""
@@ -114,9 +129,9 @@ class Layout:
             if kind == stat.S_IFIFO:
                 _remove_pipe(place)
                 yield f"{place} was a pipe and was removed: git would have waited there for ever"
-            elif size > _MOST_BYTES:
+            elif size > MOST_BYTES:
                 set_aside(Path(place), os.path.relpath(place, self._repo.common_dir))
-                yield f"{place} was larger than {_MOST_BYTES >> 30} GiB and was removed: git would have read all of it"
+                yield f"{place} was larger than {MOST_BYTES >> 30} GiB and was removed: git would have read all of it"
             elif kind not in (0, stat.S_IFREG, stat.S_IFLNK) and place in self._files:
                 set_aside(Path(place), os.path.relpath(place, self._repo.common_dir))
                 yield f"{place} was no file and was removed: git needs one there, or none"
@@ -200,12 +215,15 @@ class Layout:
             yield "HEAD named no branch and no commit, and was put back"
 
     def _find_links(self) -> Iterator[Path]:
+        yield from self._links_in_homes()
+        yield from (Path(place) for place in self._on_the_way if os.path.islink(place))  # noqa: PTH114 - many a look
+
+    def _links_in_homes(self) -> Iterator[Path]:
         for home in self._homes:
             with suppress(OSError), os.scandir(home.path) as entries:
                 yield from (
                     Path(entry.path) for entry in entries if entry.is_symlink() and entry.name != "HEAD"
                 )
-        yield from (Path(place) for place in self._on_the_way if os.path.islink(place))  # noqa: PTH114 - many a look
 
 
 def _facts(place: str) -> tuple[int, int]:

@@ -51,6 +51,11 @@ def _is_closed(place: str) -> bool:
         mode = os.lstat(place).st_mode
     except OSError:
         return False
+    return lacks_permission(mode)
+
+
+def lacks_permission(mode: int) -> bool:
+    """Whether the owner of something with this mode may not use it as git does."""
     return bool(_needed(mode, _FILE) & ~mode)
 
 
