@@ -6,18 +6,12 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
+from pitboss.cli.shared.failures import ToldToEnd
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-
-class ToldToEnd(KeyboardInterrupt):
-    """A signal arrived; it unwinds whatever Ctrl-C unwinds, since its children are deaf to both."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__()
-        self.signum = signum
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from pitboss.cli.shared.ending import ToldToEnd
 from pitboss.errors import FULL, NO_THREAD, SHORTAGES, InputError, PitbossError, StartError, StorageError
 from pitboss.screens.output import Ink, note, paint
 
@@ -27,6 +26,14 @@ _GO_THERE = (
     "go to a directory that exists: `cd` into the repository again, even if it was recreated at the same path"
 )
 _PLEASE_REPORT = "please report this with the output of the same command after `pitboss -v`"
+
+
+class ToldToEnd(KeyboardInterrupt):
+    """A signal arrived; it unwinds whatever Ctrl-C unwinds, since its children are deaf to both."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__()
+        self.signum = signum
 
 
 class Failure(msgspec.Struct, frozen=True):
