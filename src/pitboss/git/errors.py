@@ -9,7 +9,6 @@ from shlex import quote
 from typing import TYPE_CHECKING
 
 from pitboss.core.patterns import lazy_pattern
-from pitboss.core.words.exits import exit_words
 from pitboss.errors import FREE_SPACE, FULL, GO_ON, SHORTAGES, WHEN_GIT_FAILED, StartError, StorageError
 from pitboss.process import PROCESSES, EndedBy
 
@@ -74,7 +73,7 @@ class GitError(StorageError):
     def __init__(self, argv: Sequence[str], stderr: str, *, code: int) -> None:
         command = next((a for a in argv[1:] if not a.startswith("-") and "=" not in a), "git")
         super().__init__(
-            f"git {command} failed: {_cause(stderr) or exit_words(code)}",
+            f"git {command} failed: {_cause(stderr) or _exit_words(code)}",
             hint=_hint(stderr),
         )
         self.stderr = stderr
@@ -234,3 +233,9 @@ def why_cut_short(done: Captured, timeout_s: float) -> str:
             return "a git hook or filter still ran when the run was stopped"
         case _:
             return f"no answer from a git hook or filter after {timeout_s:g} s"
+
+
+def _exit_words(code: int) -> str:
+    from pitboss.core.words.exits import exit_words
+
+    return exit_words(code)
