@@ -51,7 +51,6 @@ ENDINGS = {
     "fails-without-a-branch": ("error", "exit_code: 1"),
     "goes-to-the-users-branch": ("dirty", "head_moved: other"),
     "is-in-a-merge": ("error", "conflict: unmerged both.txt"),
-    "links-it-to-the-users-files": ("dirty", GONE),
     "makes-its-own-repository": ("dirty", GONE),
     "forgets-worktrees": ("dirty", GONE),
     "removes-its-working-copy": ("dirty", GONE),

@@ -18,6 +18,7 @@ from pitboss.landing.places import GitPlaces
 from pitboss.landing.rescue_refs import list_rescued
 from pitboss.landing.run_branch import RunBranch
 from pitboss.landing.site import Site
+from pitboss.landing.slot_place import SlotPlace
 from pitboss.store.paths import RunPaths
 from tests.support.cli import wait_until
 from tests.support.shell import sh
@@ -140,6 +141,32 @@ def commits_underway() -> list[int]:
     """The processes of git that wait for the message of a commit."""
     commands = ((pid, Path(f"/proc/{pid}/cmdline").read_bytes()) for pid in proctree.children(os.getpid()))
     return [pid for pid, command in commands if b"\0commit\0" in command and b"hash-object" not in command]
+
+
+@pytest.mark.parametrize("stand_in", [False, True])
+def test_a_slot_that_was_moved_away_is_brought_back_by_the_process_that_made_it_and_by_the_next(
+    root: Path, tmp_path: Path, stand_in: bool
+) -> None:
+    first = session(root, 1, str(opened(root).reserve(1, in_slot=True).worktree))
+    made = opened(root).at(first)
+    made.prepare()
+    places = opened(root)
+    slot = root / f".pitboss/grind/runs/{RUN}/worktrees/slot-1"
+    (slot / "work").write_text("work\n")
+    sh(root, f"git worktree move {slot} {tmp_path}/moved")
+    place = places.at(first)
+    if stand_in:
+        slot.mkdir()
+        (slot / "other").write_text("other\n")
+        place = made
+    assert isinstance(place, SlotPlace)
+    assert f"had been moved to {tmp_path}/moved" in str(place.bring_back())
+    assert place.bring_back() is None
+    landing = place.land("landed\n")
+    place.release()
+    assert sh(root, f"git show {landing.commit}:work") == "work"
+    kept = root / f".pitboss/grind/runs/{RUN}/nested/session-0001/slot-1/other"
+    assert kept.exists() == stand_in
 
 
 def test_a_session_that_never_got_its_slot_leaves_it_as_it_was(root: Path) -> None:

@@ -11,14 +11,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def move_out(root: Path, path: str, keep_in: Path) -> None:
+def move_out(root: Path, path: str, keep_in: Path) -> Path | None:
     """Move `path`, relative to `root`, to the same place in `keep_in`; if it is gone, it has already been moved.
 
-    Anything already there stays: the newcomer gets a number. No link is followed on the way.
+    Returns where it is now, None if it was gone. Anything already there stays: the newcomer gets a number. No link is
+    followed on the way.
     """
     name = path.rstrip("/")
     if not os.path.lexists(root / name):
-        return
+        return None
     folder = (keep_in / name).parent
     there = open_folder(folder, make=True)
     try:
@@ -29,5 +30,6 @@ def move_out(root: Path, path: str, keep_in: Path) -> None:
             nth += 1
             wanted = f"{os.path.basename(name)}-{nth}"  # noqa: PTH119
         os.rename(root / name, wanted, dst_dir_fd=there)
+        return folder / wanted
     finally:
         os.close(there)

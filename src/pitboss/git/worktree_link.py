@@ -1,4 +1,4 @@
-"""The file in a linked working tree that leads to git's folder for it: found right, or put right (SPEC 1.2)."""
+"""The files by which a linked working tree and git's folder for it find each other: right, or put right (SPEC 1.2)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pitboss.git.presence import expect_there
-from pitboss.git.small_files import content_of, is_head, text_of
+from pitboss.git.small_files import content_of, is_head, led_to, text_of
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 _GITDIR = "gitdir: "
+_BACK = "gitdir"
 
 
 def linked_git_dir(repo: Repo, root: Path) -> Path | None:
@@ -37,16 +38,41 @@ def linked_git_dir(repo: Repo, root: Path) -> Path | None:
     return git_dir
 
 
+def follow_move(repo: Repo, root: Path, was: Path) -> None:
+    """Have git know a working tree at `root` that it knows at `was`; does nothing if it knows none there."""
+    git_dir = _registered_at(repo, was / ".git", text_of(root / ".git"))
+    if git_dir is not None:
+        (git_dir / _BACK).write_bytes(os.fsencode(f"{root / '.git'}\n"))
+
+
+def tree_on_branch(repo: Repo, branch: str) -> Path | None:
+    """The linked working tree that git knows to be on a branch, if both lead to each other."""
+    on_it = f"ref: refs/heads/{branch}"
+    for git_dir in _git_dirs(repo):
+        if text_of(git_dir / "HEAD").rstrip("\n") == on_it:
+            link = _link_of(git_dir)
+            if link.name == ".git" and led_to(link) == git_dir.resolve():
+                return link.parent
+    return None
+
+
+def _git_dirs(repo: Repo) -> list[Path]:
+    folder = repo.common_dir / "worktrees"
+    return sorted(folder.iterdir()) if folder.is_dir() else []
+
+
+def _link_of(git_dir: Path) -> Path:
+    """The file in the working tree that leads to this folder; git may note it from here."""
+    return Path(os.path.normpath(git_dir / text_of(git_dir / _BACK).rstrip("\n")))
+
+
 def _registered_at(repo: Repo, link: Path, said: str) -> Path | None:
     """Git's folder for the working tree whose `.git` file, at `link`, has said where; None if it is unusable."""
-    here = str(link)
     named = Path(said.removeprefix(_GITDIR).rstrip("\n"))
-    folder = repo.common_dir / "worktrees"
-    if named.parent == folder and text_of(named / "gitdir").rstrip("\n") == here:
+    if named.parent == repo.common_dir / "worktrees" and _link_of(named) == link:
         place: Path | None = named
     else:
-        known = sorted(folder.iterdir()) if folder.is_dir() else ()
-        place = next((each for each in known if text_of(each / "gitdir").rstrip("\n") == here), None)
+        place = next((each for each in _git_dirs(repo) if _link_of(each) == link), None)
     return place if place is not None and _is_sound(place, repo.common_dir) else None
 
 

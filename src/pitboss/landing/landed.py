@@ -12,6 +12,7 @@ import msgspec
 from pitboss.core.acceptance import sessions_named
 from pitboss.core.digits import number_in
 from pitboss.core.patterns import lazy_pattern
+from pitboss.core.session import Landing
 from pitboss.git.new_objects import read_new
 
 if TYPE_CHECKING:
@@ -107,6 +108,13 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     parents: tuple[str, ...]
     message: str
     own: bool
+
+
+class Ahead(msgspec.Struct, frozen=True, kw_only=True):
+    """What a session committed on its own branch before its turn; `commits` since its base, if they may matter."""
+
+    landing: Landing
+    commits: list[Commit] | None = None
 
 
 def commits_beyond(repo: Repo, tip: str, change: str, *, run_id: str, seq: int) -> list[Commit]:

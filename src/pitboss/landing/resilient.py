@@ -199,7 +199,7 @@ class ResilientPlace:
         return ready
 
     def _prepare(self) -> bool:
-        self._monitor.look(self._seq)
+        self._look()
         for stuck in self._left.state.unrescued:
             if stuck.assignment.worktree == self._session.worktree:
                 self._owner.rescue_left(stuck)
@@ -219,7 +219,7 @@ class ResilientPlace:
         While a slot is looked at other sessions work, so git's config is checked again before the result is used.
         """
         with suppress(*TROUBLE):
-            self._monitor.look(self._seq)
+            self._look()
             self.inner.look_ahead()
             self._looked_ahead = isinstance(self.inner, InPlace)
 
@@ -309,8 +309,13 @@ class ResilientPlace:
         """First restore git's config after the session, unless `look_ahead` just has; then do the step."""
         looked, self._looked_ahead = self._looked_ahead, False
         if not looked:
-            self._monitor.look(self._seq)
+            self._look()
         return work()
+
+    def _look(self) -> None:
+        self._monitor.look(self._seq)
+        if not isinstance(self.inner, InPlace) and (moved := self.inner.bring_back()):
+            self._warn(moved)
 
     def _noted(self, landing: Landing) -> Landing:
         """Have the rescue refs of a landing noted at once, so that no other session can take them away."""

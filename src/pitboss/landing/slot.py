@@ -14,14 +14,16 @@ from typing import TYPE_CHECKING, Literal
 
 from pitboss.git import snapshot
 from pitboss.git.errors import GitError
+from pitboss.git.home import HeldFolder, identity_of, move_back
 from pitboss.git.index import read_index
 from pitboss.git.linked_worktree import ADD_BY_GIT, link_worktree
+from pitboss.git.move_out import move_out
 from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.small_files import text_of
 from pitboss.git.status import TreeStatus
 from pitboss.git.tree_changes import added, changes, is_taken
-from pitboss.git.worktree_link import linked_git_dir
+from pitboss.git.worktree_link import follow_move, linked_git_dir, tree_on_branch
 from pitboss.landing import unseen
 from pitboss.landing.listing import HALF_MADE
 from pitboss.landing.slot_reset import SlotReset, sweep, touch_rules
@@ -30,6 +32,7 @@ from pitboss.landing.slot_traces import RELEASED, is_released
 from pitboss.landing.worktrees import remove_session_branch, remove_worktree
 from pitboss.store.files import make_directory
 from pitboss.store.opening import is_folder
+from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +68,7 @@ class Slot:
         """Whether it has been provisioned since its creation."""
         self._as_repo: Repo | None = None
         self._glances: Glances | None = None
+        self._held: HeldFolder | None = None
 
     def prepare(self, branch: str, base: str, *, seq: int) -> bool:
         """Check out the new `branch` at the commit `base`: tracked files as in `base`, nothing untracked.
@@ -75,6 +79,7 @@ class Slot:
         in it.
         """
         made = self._prepare(branch, base, seq)
+        self._held = self._hold()
         self.used_by, self.branch, self._left_at = seq, branch, None
         return made
 
@@ -136,6 +141,36 @@ class Slot:
         if self._as_repo is None or self._as_repo.git_dir != git_dir:
             self._as_repo = self._repo.worktree(self.path, git_dir, settings=settings_in(self.path.parent))
         return self._as_repo
+
+    # Moved by somebody
+
+    def bring_back(self, branch: str, *, seq: int) -> str | None:
+        """Put the working copy back where it belongs if somebody moved it; returns a warning if so. Raises OSError.
+
+        What has taken its place is kept with the repositories that had to leave the tree of session `seq`. A process
+        that has not prepared it knows where it is if git does: on `branch`.
+        """
+        moved = self._moved_to(branch)
+        if moved is None:
+            return None
+        keep_in = RunPaths(self._repo.root, self._run_id).nested(seq)
+        make_directory(self.path.parent)
+        stand_ins = move_back(moved, self.path, lambda _, name: move_out(self.path.parent, name, keep_in))
+        follow_move(self._repo, self.path, moved)
+        self._held = self._hold()
+        kept = f"; what had taken its place is kept as {', '.join(map(str, stand_ins))}" if stand_ins else ""
+        return f"its working copy had been moved to {moved}, and was moved back{kept}"
+
+    def _moved_to(self, branch: str) -> Path | None:
+        """Where the working copy is now, if not in its place."""
+        if self._held is not None:
+            return self._held.moved_to()
+        known = None if is_folder(self.path) else tree_on_branch(self._repo, branch)
+        return known if known != self.path else None
+
+    def _hold(self) -> HeldFolder:
+        held = self._held
+        return held if held and held.identity == identity_of(self.path) else HeldFolder(self.path)
 
     # Making
 

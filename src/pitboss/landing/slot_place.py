@@ -10,7 +10,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-import msgspec
 from msgspec.structs import replace
 
 from pitboss.core.session import Landing, Reason
@@ -24,7 +23,7 @@ from pitboss.git.tree_changes import added, changes, is_taken
 from pitboss.landing import rescue_refs
 from pitboss.landing.blocked_refs import makes_way
 from pitboss.landing.finished import FinishedBranch
-from pitboss.landing.landed import Commit, commits_beyond, landed_sessions
+from pitboss.landing.landed import Ahead, commits_beyond, landed_sessions
 from pitboss.landing.merging import Merge, merge_onto
 from pitboss.landing.rescue_refs import rescue_commit
 from pitboss.landing.rescuer import HIDDEN
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from pitboss.core.diff_stat import DiffStat
     from pitboss.core.session import Assignment
     from pitboss.git.repo import Repo
+    from pitboss.landing.landed import Commit
     from pitboss.landing.run_branch import RunBranch
     from pitboss.landing.session_tree import SessionTree
     from pitboss.landing.site import Site
@@ -69,7 +69,7 @@ class SlotPlace:
         self._opened: SessionTree | None = None
         self._begun: SessionTree | None = None
         self._settled: str | None = None
-        self._ahead: _Ahead | None = None
+        self._ahead: Ahead | None = None
         self._vacated_at: str | None = None
         self._is_new = self._is_looking = False
 
@@ -77,6 +77,10 @@ class SlotPlace:
     def path(self) -> str:
         """The root of the working copy."""
         return str(self._slot.path)
+
+    def bring_back(self) -> str | None:
+        """Put a working copy that was moved away back in its place; returns a warning if so. Raises OSError."""
+        return None if self._vacated_at else self._slot.bring_back(self._branch, seq=self._seq)
 
     # Before the session works
 
@@ -136,7 +140,7 @@ class SlotPlace:
         landing = self._commit(message)
         may_merge = landing.commit is not None and self._run_branch.tip != self._base
         beyond = self._beyond(self._base, str(landing.commit)) if may_merge else None
-        self._ahead = _Ahead(landing=landing, commits=beyond)
+        self._ahead = Ahead(landing=landing, commits=beyond)
 
     @property
     def branch(self) -> RunBranch:
@@ -155,7 +159,7 @@ class SlotPlace:
         """
         self._is_new = just_now
         self._vacated_at = landing.commit or self._base
-        self._ahead = _Ahead(landing=landing)
+        self._ahead = Ahead(landing=landing)
 
     def committed(self) -> str | None:
         """The commit that holds all of the session's work; None if some of it is elsewhere."""
@@ -172,7 +176,7 @@ class SlotPlace:
             self._slot.leave(self._branch, committed)
             self._pool.free(self._worktree)
         else:
-            self._ahead = _Ahead(landing=Landing(commit=None if committed == self._base else committed))
+            self._ahead = Ahead(landing=Landing(commit=None if committed == self._base else committed))
 
     def is_behind(self) -> bool:
         """Whether the run branch has commits that the session's branch lacks."""
@@ -391,10 +395,3 @@ class SlotPlace:
 
     def _label(self) -> RescueLabel:
         return RescueLabel.of(self._run_id, self._seq, self._session.prompt)
-
-
-class _Ahead(msgspec.Struct, frozen=True, kw_only=True):
-    """What a session committed on its own branch before its turn; `commits` since its base, if they may matter."""
-
-    landing: Landing
-    commits: list[Commit] | None = None

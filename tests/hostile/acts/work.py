@@ -12,9 +12,32 @@ git -c protocol.file.allow=always submodule --quiet add "$SCRATCH/lib" lib; git 
 INITIALISED = "git -c protocol.file.allow=always submodule --quiet update --init; cd lib"
 GOING = (PARALLEL, WORKTREE)
 """Where the tree is removed some day; in the user's it all stays as it is."""
+MOVED = "its working copy had been moved to"
 KEPT = ("first\n", "second\n")
 
 ACTS = {
+    "moves-its-working-copy-by-git": Act(
+        f"echo one >one; {COMMIT}; echo two >two; git worktree move . $SCRATCH/moved",
+        keeps=("one\n", "two\n"),
+        modes=GOING,
+        ends=("ok",),
+        told=MOVED,
+    ),
+    "moves-its-working-copy-and-begins-another-in-its-place": Act(
+        f'echo one >one; mv "$PITBOSS_WORKTREE" $SCRATCH/moved; mkdir "$PITBOSS_WORKTREE"; '
+        f'cd "$PITBOSS_WORKTREE"; {INIT}; echo two >two',
+        keeps=("one\n", "two\n"),
+        modes=GOING,
+        ends=("ok",),
+        told=MOVED,
+    ),
+    "moves-its-working-copy-and-has-git-forget-it": Act(
+        'echo one >one; mv "$PITBOSS_WORKTREE" $SCRATCH/moved; git -C "$REPO" worktree prune',
+        keeps=("one\n",),
+        modes=GOING,
+        ends=("dirty: head_moved",),
+        told=MOVED,
+    ),
     "makes-a-repository": Act(f"mkdir -p a/in; cd a/in; {INIT}", keeps=KEPT),
     "makes-a-repository-with-more-than-its-head": Act(
         f"mkdir in; cd in; {INIT}; git checkout -qb side; echo on-a-branch >b; {COMMIT}; git checkout -q main;"
