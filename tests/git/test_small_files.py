@@ -42,3 +42,10 @@ def test_such_a_file_leads_nowhere_and_is_no_index(tmp_path: Path) -> None:
     huge(tmp_path / "index", b"DIRC\0\0\0\2")
     assert read_index(Repo(tmp_path, tmp_path, tmp_path), "0" * 40) is None
     assert rules_in(tmp_path / "index", hash_bytes=20) is None
+
+
+def test_a_path_that_no_system_has_leads_nowhere(tmp_path: Path) -> None:
+    (tmp_path / ".git").write_bytes(b"gitdir: some\0where\n")
+    assert led_to(tmp_path / ".git") is None
+    for read in (content_of, text_of, led_to):
+        assert not read(tmp_path / "some\0where")

@@ -20,7 +20,7 @@ def led_to(place: Path) -> Path | None:
     if place.is_symlink():
         return Path(os.path.realpath(place))
     content = content_of(place)
-    if not content.startswith(_GITDIR):
+    if not content.startswith(_GITDIR) or b"\0" in content:
         return None
     return Path(os.path.realpath(place.parent / os.fsdecode(content.removeprefix(_GITDIR).rstrip(b"\n"))))
 
@@ -57,7 +57,7 @@ def content_of(file: Path) -> bytes:
         if stat.S_ISLNK(mode):
             return b"ref: " + os.fsencode(os.readlink(file))  # noqa: PTH115 - the string itself
         return _beginning(file) if stat.S_ISREG(mode) else b""
-    except OSError:
+    except (OSError, ValueError):  # the latter of a path with a NUL, which another of these files may hold
         return b""
 
 
@@ -73,5 +73,5 @@ def text_of(file: Path) -> str:
     """One of git's small files as text; empty if it cannot be read or is not a regular file."""
     try:
         return os.fsdecode(read_file(file)[0]) if stat.S_ISREG(file.stat().st_mode) else ""
-    except OSError:
+    except (OSError, ValueError):
         return ""
