@@ -13,7 +13,7 @@ import pytest
 from pitboss import proctree
 from pitboss.git.repo import Repo
 from pitboss.git.tree_changes import changes
-from tests.support.processes import living_children
+from tests.support.processes import leave_out_children, living_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +25,7 @@ KINDS = {"commit": "", "tree": "^{tree}", "blob": ":a"}
 
 @pytest.fixture(params=["sha1", "sha256"])
 def repo(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Repo]:
+    leave_out_children()
     subprocess.run(
         ["git", "init", "-q", f"--object-format={request.param}", str(tmp_path)],
         check=True,

@@ -15,7 +15,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.locks import LockScope, remove_stale_locks
 from pitboss.git.ref_changes import change_refs, drop_if_symbolic, keep_changing
 from pitboss.git.repo import Repo
-from tests.support.processes import living_children
+from tests.support.processes import leave_out_children, living_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +30,7 @@ def repo(tmp_path: Path) -> Iterator[Repo]:
     script = """git init -q; git -c user.name=a -c user.email=b commit -q --allow-empty -m base
     printf '#!/bin/sh\\nexit 1\\n' > .git/hooks/reference-transaction; chmod +x .git/hooks/reference-transaction"""
     subprocess.run(["sh", "-ec", script], cwd=tmp_path, check=True, capture_output=True)
+    leave_out_children()
     found = Repo.discover(tmp_path)
     kept = keep_changing(found)
     yield found

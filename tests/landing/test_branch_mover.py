@@ -14,7 +14,7 @@ from pitboss.git.errors import GitError
 from pitboss.git.repo import Repo
 from pitboss.landing.branch_mover import BranchMover
 from pitboss.landing.finished import FinishedBranches
-from tests.support.processes import living_children
+from tests.support.processes import leave_out_children, living_children
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,7 @@ class World:
     """A repository with a run branch, and a mover of it that keeps a git running."""
 
     def __init__(self, root: Path) -> None:
+        leave_out_children()
         self.root = root
         self.git("init", "-q", "-b", "main")
         self.tip = self.commit("first")
