@@ -47,3 +47,23 @@ def test_what_is_dropped_during_a_run_stays_away(tmp_path: Path) -> None:
 
     assert the_run(project).record("b-drops")["status"] == "ok"
     assert project.pitboss("rescue", "ls", "--json").json() == []
+
+
+def test_what_the_users_branch_lost_is_among_what_needs_a_person_until_it_is_dropped(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    who = ("-c", "user.name=a", "-c", "user.email=b")
+    idea = project.git(*who, "commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "an idea").strip()
+    project.git("branch", "idea", idea)
+    project.prompt("deletes", "git branch -D idea; echo done > done.txt", max_runs=1)
+
+    done = project.pitboss("grind")
+
+    run = the_run(project)
+    name = f"{run.run_id}/session-0001"
+    need = "session 1: work that no record names is kept"
+    for said in (done.err, project.pitboss("status").out, project.pitboss("report", "--format", "md").out):
+        assert need in said
+        assert f"pitboss rescue show {name}" in said
+    assert "an idea" in project.pitboss("rescue", "show", name).out
+    project.pitboss("rescue", "drop", name)
+    assert need not in project.pitboss("status").out

@@ -341,3 +341,27 @@ def test_what_may_still_be_on_a_lost_worker_is_said_until_it_is_here_or_its_turn
         False,
         False,
     ]
+
+
+def test_work_that_no_record_names_is_told_once_the_run_has_ended() -> None:
+    ref = "refs/pitboss/rescue/rid/session-{}".format
+    kept = {
+        ref("0003"): 3,
+        ref("0003-2"): 3,
+        ref("0004"): 4,
+        ref("0005"): 5,
+        "refs/pitboss/rescue/rid/odd": None,
+    }
+    git = InGit(rescued=kept, applied=frozenset([ref("0005")]))
+    told = failed(4, "exit_code: 3")
+    assert lines(asked(told, git=git)[1:]) == [
+        (
+            "session 3: work that no record names is kept under 2 refs",
+            "",
+            "pitboss rescue show rid/session-0003",
+        ),
+        ("work that no record names is kept", "", "pitboss rescue show rid/odd"),
+    ]
+    assert len(asked(told, git=git, condition=Condition.LIVE)) == 1
+    damaged = asked(told, git=git, problem="the log is damaged")
+    assert [need.kind for need in damaged] == [NeedKind.UNREADABLE, NeedKind.RESCUED]

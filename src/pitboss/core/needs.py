@@ -128,7 +128,8 @@ def _lost(record: SessionRecord) -> bool:
 
 def needs(found: Situation) -> tuple[Need, ...]:
     """What needs a person, most urgent first, sessions in their order."""
-    listed = [*_of_run(found), *_of_sessions(found), *_not_landed(found)] or [*_all_failed(found)]
+    told = (*_of_run(found), *_of_sessions(found), *_in_no_record(found), *_not_landed(found))
+    listed = told or tuple(_all_failed(found))
     return tuple(sorted(listed, key=lambda need: _URGENCY[need.kind]))
 
 
@@ -186,8 +187,11 @@ def _all_failed(found: Situation) -> Iterator[Need]:
     Failed tests and rescued work are things of their own, and a person may have settled them.
     """
     state = found.state
-    ended = found.condition in (Condition.COMPLETED, Condition.ABORTED)
-    if state is None or not ended or any(record.rescue or failed_tests(record) for record in found.records):
+    if (
+        state is None
+        or not _has_ended(found)
+        or any(record.rescue or failed_tests(record) for record in found.records)
+    ):
         return
     failed, stopped = state.budget_consumed.consecutive_failures, sum(map(_was_stopped, found.records))
     if failed and failed + stopped == state.budget_consumed.iterations:
@@ -263,8 +267,11 @@ def _waiting(git: InGit | None, record: SessionRecord) -> tuple[str, ...]:
 
 
 def _rescued(record: SessionRecord, refs: int) -> str:
-    more = "" if refs == 1 else f" under {refs} refs"
-    return f"{'some' if record.commit else 'its'} work did not land and is kept{more}"
+    return f"{'some' if record.commit else 'its'} work did not land and is kept{_under(refs)}"
+
+
+def _under(refs: int) -> str:
+    return "" if refs == 1 else f" under {refs} refs"
 
 
 def _why(record: SessionRecord) -> str:
@@ -285,11 +292,35 @@ def failed_tests(record: SessionRecord) -> bool:
     return failed and record.commit is None and reason_kind(record.reason) is Reason.VERIFY_FAILED
 
 
+def _in_no_record(found: Situation) -> Iterator[Need]:
+    """Work that is kept although no record names it: what a branch or the stash lost, or what came to light late.
+
+    As long as a run lives, or is to be repaired, a record may be to come.
+    """
+    git = found.git
+    if git is None or found.problem is not None or not _has_ended(found):
+        return
+    told = git.applied.union(*(record.rescue for record in found.records))
+    lost = {record.seq for record in found.records if _lost(record)}  # told with their sessions
+    kept: dict[int | None, list[str]] = {}
+    for ref, seq in git.rescued.items():
+        if ref not in told and seq not in lost:
+            kept.setdefault(seq, []).append(ref)
+    for seq, refs in kept.items():
+        who = "" if seq is None else f"session {seq}: "
+        what = f"{who}work that no record names is kept{_under(len(refs))}"
+        yield _need(NeedKind.RESCUED, what, "", _show_rescued(tuple(refs)), seq=seq)
+
+
+def _has_ended(found: Situation) -> bool:
+    return found.condition in (Condition.COMPLETED, Condition.ABORTED)
+
+
 def _not_landed(found: Situation) -> Iterator[Need]:
     git, state = found.git, found.state
     if git is None or state is None or git.onto is None or not git.not_landed or found.problem is not None:
         return  # what cannot be read in full is repaired first
-    if found.condition in (Condition.COMPLETED, Condition.ABORTED):
+    if _has_ended(found):
         verb = "is" if git.not_landed == 1 else "are"
         what = f"{counted(git.not_landed, 'commit')} of run {found.run_id} {verb} not on {one_line(git.onto)}"
         yield _need(NeedKind.NOT_LANDED, what, "", landing_command(state, git.onto))

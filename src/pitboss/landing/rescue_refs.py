@@ -15,6 +15,7 @@ from pitboss.git.ref_changes import ITSELF
 from pitboss.git.repo import NO_HOOKS
 from pitboss.git.small_files import read_file
 from pitboss.landing.refs import RESCUE_REFS, parse_rescue, rescue_ref, run_branch
+from pitboss.store.opening import is_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -77,6 +78,11 @@ def begin_to_list(
         return tuple(_parse(line) for line in os.fsdecode(printed()).split("\n") if line)
 
     return listed
+
+
+def may_have_any(repo: Repo, run_id: str) -> bool:
+    """Whether a run has rescue refs that git has not packed yet, as it does at most now and then."""
+    return is_folder(repo.common_dir / RESCUE_REFS / run_id)
 
 
 def keep(

@@ -33,13 +33,15 @@ def needs_at_the_end(repo: Repo, run_id: str) -> tuple[Need, ...]:
 
     That its commits have not landed goes without saying: the last lines of `grind` say where the work is.
     """
+    from pitboss.landing.rescue_refs import may_have_any
+
     root = repo.root
     try:
         seen = snapshot(root, run_id, last=0)
     except PitbossError:
         return ()
     records = _records(root, run_id)
-    git = _in_git(root, repo, seen) if any(map(asks_git, records)) else None
+    git = _in_git(root, repo, seen) if may_have_any(repo, run_id) or any(map(asks_git, records)) else None
     how = condition(seen.state, live=False)
     listed = needs(situation(root, seen, git, records=records, condition=how))
     return tuple(need for need in listed if need.kind is not NeedKind.NOT_LANDED)
