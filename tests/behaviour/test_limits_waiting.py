@@ -59,6 +59,8 @@ def waiting(project: Project, seq: int = 1) -> Run:
     wait_until(lambda: any(runs.glob("*/state.json")))
     run = the_run(project)
     wait_until(lambda: any(s["seq"] == seq and s.get("waits_until") for s in run.state.get("in_flight", [])))
+    said, events = re.compile(rf'"seq":{seq},.*"phase":"wait"'), run.folder / "events.jsonl"
+    wait_until(lambda: events.exists() and said.search(events.read_text()) is not None)  # a moment later
     return run
 
 
