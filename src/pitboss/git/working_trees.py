@@ -24,5 +24,10 @@ def working_trees(repo: Repo) -> Iterator[tuple[str, Path]]:
     for name in names_in(common / "worktrees"):
         folder = common / "worktrees" / name
         if folder != repo.git_dir:
-            link = os.fsdecode(content_of(folder / "gitdir").strip(b"\n"))
-            yield os.path.normpath(folder / link).removesuffix("/.git"), folder
+            yield root_of(folder), folder
+
+
+def root_of(git_dir: Path) -> str:
+    """The linked working tree that git keeps this folder for; git may note it from here."""
+    link = os.fsdecode(content_of(git_dir / "gitdir").strip(b"\n"))
+    return os.path.normpath(git_dir / link).removesuffix("/.git")

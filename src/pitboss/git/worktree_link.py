@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from pitboss.git.presence import expect_there
 from pitboss.git.small_files import content_of, is_head, led_to, text_of
+from pitboss.git.working_trees import root_of, working_trees
 
 if TYPE_CHECKING:
     from pitboss.git.repo import Repo
 
 _GITDIR = "gitdir: "
-_BACK = "gitdir"
 
 
 def linked_git_dir(repo: Repo, root: Path) -> Path | None:
@@ -24,10 +24,10 @@ def linked_git_dir(repo: Repo, root: Path) -> Path | None:
     """
     link = root / ".git"
     said = text_of(link)
-    git_dir = _registered_at(repo, link, said)
+    git_dir = _registered_at(repo, root, said)
     if git_dir is None:
         expect_there(repo)
-        git_dir = _registered_at(repo, link, said)
+        git_dir = _registered_at(repo, root, said)
     if git_dir is None:
         return None
     if said != (right := f"{_GITDIR}{git_dir}\n"):
@@ -40,39 +40,30 @@ def linked_git_dir(repo: Repo, root: Path) -> Path | None:
 
 def follow_move(repo: Repo, root: Path, was: Path) -> None:
     """Have git know a working tree at `root` that it knows at `was`; does nothing if it knows none there."""
-    git_dir = _registered_at(repo, was / ".git", text_of(root / ".git"))
+    git_dir = _registered_at(repo, was, text_of(root / ".git"))
     if git_dir is not None:
-        (git_dir / _BACK).write_bytes(os.fsencode(f"{root / '.git'}\n"))
+        (git_dir / "gitdir").write_bytes(os.fsencode(f"{root / '.git'}\n"))
 
 
 def tree_on_branch(repo: Repo, branch: str) -> Path | None:
     """The linked working tree that git knows to be on a branch, if both lead to each other."""
     on_it = f"ref: refs/heads/{branch}"
-    for git_dir in _git_dirs(repo):
-        if text_of(git_dir / "HEAD").rstrip("\n") == on_it:
-            link = _link_of(git_dir)
-            if link.name == ".git" and led_to(link) == git_dir.resolve():
-                return link.parent
+    for root, git_dir in working_trees(repo):
+        if (
+            text_of(git_dir / "HEAD").rstrip("\n") == on_it
+            and led_to(Path(root, ".git")) == git_dir.resolve()
+        ):
+            return Path(root)
     return None
 
 
-def _git_dirs(repo: Repo) -> list[Path]:
-    folder = repo.common_dir / "worktrees"
-    return sorted(folder.iterdir()) if folder.is_dir() else []
-
-
-def _link_of(git_dir: Path) -> Path:
-    """The file in the working tree that leads to this folder; git may note it from here."""
-    return Path(os.path.normpath(git_dir / text_of(git_dir / _BACK).rstrip("\n")))
-
-
-def _registered_at(repo: Repo, link: Path, said: str) -> Path | None:
-    """Git's folder for the working tree whose `.git` file, at `link`, has said where; None if it is unusable."""
+def _registered_at(repo: Repo, root: Path, said: str) -> Path | None:
+    """Git's folder for the working tree at `root`, whose `.git` has said where; None if it is unusable."""
     named = Path(said.removeprefix(_GITDIR).rstrip("\n"))
-    if named.parent == repo.common_dir / "worktrees" and _link_of(named) == link:
+    if named.parent == repo.common_dir / "worktrees" and root_of(named) == str(root):
         place: Path | None = named
     else:
-        place = next((each for each in _git_dirs(repo) if _link_of(each) == link), None)
+        place = next((git_dir for each, git_dir in working_trees(repo) if each == str(root)), None)
     return place if place is not None and _is_sound(place, repo.common_dir) else None
 
 

@@ -34,6 +34,9 @@ class InPlace:
         """The root of the user's tree."""
         return str(self._site.repo.root)
 
+    def bring_back(self) -> None:
+        """The tree is where the user has it."""
+
     def prepare(self) -> bool:
         """Bring the tree to where the session begins, and remember its state; it never needs provisioning.
 

@@ -314,7 +314,7 @@ class ResilientPlace:
 
     def _look(self) -> None:
         self._monitor.look(self._seq)
-        if not isinstance(self.inner, InPlace) and (moved := self.inner.bring_back()):
+        if moved := self.inner.bring_back():
             self._warn(moved)
 
     def _noted(self, landing: Landing) -> Landing:
