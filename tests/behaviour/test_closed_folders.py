@@ -34,6 +34,10 @@ ACTS = {
         {"src/code": "more\n", "src/new": "text\n"},
     ),
     "a tracked one, edits only": ("echo more >src/code; chmod 000 src", {"src/code": "more\n"}),
+    "a tracked one, of the size and in the second of the checkout": (
+        "echo more >src/code; chmod 000 src; sleep 1.1",  # git looks in another second
+        {"src/code": "more\n"},
+    ),
     "beside a change": (
         "echo x >new; mkdir dir; echo y >dir/y; chmod 000 dir",
         {"new": "x\n", "dir/y": "y\n"},

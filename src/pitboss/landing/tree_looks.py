@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pitboss.git import attributes
 from pitboss.git.access import open_folders
+from pitboss.git.coarse_clock import earliest_ns
 from pitboss.git.presence import expect_there
 
 if TYPE_CHECKING:
@@ -99,6 +101,8 @@ class TreeLooks:
             self._index_backup.unmark(base)
         status = repo.status(anew=self._index_backup.was_written()) if looked is None else looked()
         if status.closed and open_folders(repo, status.closed, session.started_at):
+            with suppress(OSError):
+                self._index_backup.date_back(earliest_ns(session.started_at))
             status = repo.status(anew=True)
         status = self._confirmed(status, repo)
         if status.unborn and repo.drop_broken_ref(f"refs/heads/{self._branch}"):
