@@ -194,7 +194,7 @@ def test_a_push_that_hangs_is_ended_by_a_stop(
         for _ in range(3):
             process.send_signal(stop)
         assert finish(process) == (128 + stop, "", "")
-    assert proctree.start_time(int(hung.read_text())) is None
+    wait_until(lambda: proctree.start_time(int(hung.read_text())) is None)
 
 
 def test_a_refused_run_stays_refused(project: Project) -> None:
