@@ -234,4 +234,8 @@ def _checkout(repo: Repo, tree: TreeStatus, tip: str | None, switch: Switch) -> 
         # Not diff-index: it reports files that were merely touched.
         dirty = bool(untracked(repo)) or not repo.succeeds("diff", "--quiet", tip, "--")
     branch = named_branch(repo) if tree.branch == UNREADABLE else tree.branch
-    return Checkout(branch=branch, dirty=dirty and not (switch.is_cut_short() and switch.explains()))
+    if not dirty or (switch.is_cut_short() and switch.explains()):
+        return Checkout(branch=branch, dirty=False)
+    from pitboss.landing.unclean import PUT_AWAY, way_out
+
+    return Checkout(branch=branch, dirty=True, way_out=way_out(repo, tree, PUT_AWAY))

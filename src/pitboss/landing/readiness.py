@@ -56,10 +56,12 @@ def refuse_unclean(repo: Repo, status: TreeStatus) -> None:
     if word := operation_underway(repo):
         raise StartError(f"a {word} is in progress in the working tree", hint="finish or abort it first")
     if status.dirty:
+        from pitboss.landing.unclean import way_out
+
         paths = counted(status.dirty, "path")
         raise StartError(
             f"the working tree is not clean: {paths} changed or untracked",
-            hint="commit them, or put them away with `git stash -u`",
+            hint=way_out(repo, status),
         )
 
 

@@ -20,6 +20,7 @@ from pitboss.git.rebases import rebased_branches
 from pitboss.git.switch import HeadPosition, Switch
 from pitboss.landing.listing import registered
 from pitboss.landing.refs import RUN_BRANCHES, run_branch
+from pitboss.landing.unclean import way_out
 from pitboss.store.paths import RunPaths, runs_dir
 
 if TYPE_CHECKING:
@@ -164,7 +165,7 @@ class Mover:
             paths = counted(status.dirty, "path")
             raise CommandError(
                 f"{target.name} is checked out, and not clean: {paths} changed or untracked",
-                hint="commit them, or put them away with `git stash -u`",
+                hint=way_out(self._repo, status),
             )
         if why := self._switch.obstacle(HeadPosition(commit=new)):
             raise CommandError(f"cannot land on {target.name}: {why}", hint="see to that, then land again")

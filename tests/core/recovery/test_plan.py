@@ -383,7 +383,7 @@ def test_changes_in_the_tree_with_no_session_in_flight_there(
     flight: tuple[InFlight, ...], force: bool, branch: str | None
 ) -> None:
     """A session in its own worktree, or one that is recorded, explains nothing in the user's tree."""
-    dirty = Checkout(branch=branch, dirty=True)
+    dirty = Checkout(branch=branch, dirty=True, way_out="put them away with `git stash -u`")
     with pytest.raises(StartError) as refusal:
         plan_recovery(facts(run_state(in_flight=flight), checkout=dirty, force=force))
     assert (refusal.value.message, refusal.value.hint) == (

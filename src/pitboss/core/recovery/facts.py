@@ -69,11 +69,13 @@ class Checkout(msgspec.Struct, frozen=True, kw_only=True):
     """The user's working tree: the branch HEAD is on (None when detached) and whether anything is uncommitted.
 
     While the run branch is gone and HEAD still names it, `dirty` compares with the commit at which the branch will
-    be recreated. What our own interrupted switch left does not count as dirty.
+    be recreated. What our own interrupted switch left does not count as dirty. `way_out` says how its user gets it
+    clean.
     """
 
     branch: str | None
     dirty: bool
+    way_out: str = ""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):

@@ -228,7 +228,7 @@ def _refuse_foreign_checkout(facts: Facts) -> None:
         return
     raise StartError(
         "the working tree has uncommitted changes that no session made",
-        hint="put them away with `git stash -u`, then resume",
+        hint=f"{checkout.way_out}, then resume",
     )
 
 
