@@ -6,7 +6,6 @@ import os
 import statistics
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -33,25 +32,32 @@ def time_child(argv: Sequence[str], cwd: Path, *, expect: int = 0) -> Sample:
     """Run a child to its end with its output dropped. Raises RuntimeError unless it exits with `expect`.
 
     It runs without our Python settings: one of them could keep it from using compiled code, as an installation does.
+    A small process starts it, because the kernel counts the starting process's memory as the child's.
     """
-    started = time.perf_counter()
-    child = subprocess.Popen(
-        argv,
+    done = subprocess.run(
+        [PYTHON, "-IS", "-c", _START, *argv],
         cwd=cwd,
         env={name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        capture_output=True,
+        check=True,
     )
-    assert child.stderr is not None
-    with child.stderr:
-        complaint = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    seconds = time.perf_counter() - started
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode != expect:
-        raise RuntimeError(f"{' '.join(argv)} exited with {child.returncode}: {complaint.decode()[-2000:]}")
-    return Sample(seconds, usage.ru_maxrss / 1024, child.returncode, usage.ru_utime + usage.ru_stime)
+    seconds, peak_kb, status, cpu_s = map(float, done.stdout.split())
+    code = os.waitstatus_to_exitcode(int(status))
+    if code != expect:
+        raise RuntimeError(f"{' '.join(argv)} exited with {code}: {done.stderr.decode()[-2000:]}")
+    return Sample(seconds, peak_kb / 1024, code, cpu_s)
+
+
+_START = """
+import os, sys, time
+null = os.open(os.devnull, os.O_WRONLY)
+began = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, file_actions=[(os.POSIX_SPAWN_DUP2, null, 1)])
+_, status, used = os.wait4(pid, 0)
+print(time.perf_counter() - began, used.ru_maxrss, status, used.ru_utime + used.ru_stime)
+"""
+"""Starts a program and prints seconds, KiB at its peak, wait status and seconds of processor time."""
 
 
 def interleave(cases: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:

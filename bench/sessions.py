@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BUDGET_STOP = 3
-LIMITS = {100: 1.6, 20_000: 1.3}
+LIMITS = {100: 1.25, 20_000: 1.25}
 SHAPES = ((100, 6, 25), (20_000, 4, 12))
 LONG_RUN = 10_000
 EARLY = 10

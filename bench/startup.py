@@ -41,7 +41,7 @@ def measure(scratch: Path) -> list[Figure]:
     limits = {
         "pitboss --version": 1.9,
         "pitboss --help": 4.0,
-        "pitboss status": 6.0,
+        "pitboss status": 5.0,
         "pitboss prompts ls": 5.0,
         "pitboss runs": 6.0,
         "pitboss grind --dry-run": 7.0,
