@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from pitboss.agents.claude.stream import ClaudeReader
 from pitboss.agents.judgement import AgentExit, AgentVerdict, Spend
-from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
+from pitboss.core.agent import AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import CostSource, Usage
 from tests.contracts.expected_claude_code import MODEL, TABLE
-from tests.support.agents import agent, executable, request, run
+from tests.support.agents import agent, executable, heard, request, run
 from tests.support.replay import CAPTURES as ALL_CAPTURES
 from tests.support.replay import replaying, tokens
 
@@ -282,8 +282,8 @@ def test_many_messages_are_counted_once_each_in_bounded_memory() -> None:
 
 
 def test_what_the_agent_does_is_told_as_it_happens(tmp_path: Path) -> None:
-    told: list[AgentEvent] = []
-    run(agent("claude_code", replay(tmp_path, "rate_once")), request(tmp_path), on_event=told.append)
+    asked = request(tmp_path)
+    told = heard(ClaudeReader(asked), asked, TABLE.capture("rate_once").stdout)
     first = Usage(input=1800, output=1, cache_read=500, cache_write=300, cost_known=False)
     both = Usage(input=2840, output=2, cache_read=1300, cache_write=340, cost_known=False)
     assert [(event.kind, event.text or event.usage) for event in told] == [

@@ -17,7 +17,7 @@ from pitboss.core.agent import AgentEvent, EventKind, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
 from pitboss.core.usage import CostSource, Usage
-from tests.support.agents import agent, executable, request, run
+from tests.support.agents import agent, executable, heard, request, run
 from tests.support.clock import LeapingClock
 from tests.support.codex import (
     FAILED_BY_LIMIT,
@@ -27,7 +27,6 @@ from tests.support.codex import (
     codex,
     completed,
     item,
-    printing,
     said,
     told,
     used,
@@ -186,9 +185,7 @@ def test_the_words_of_a_failure_name_its_kind(tmp_path: Path, words: str, reason
 
 def test_each_tool_counts_once_also_one_that_is_named_only_when_it_has_ended(tmp_path: Path) -> None:
     shell = {"id": "item_2", "type": "command_execution", "command": "make test"}
-    seen: list[AgentEvent] = []
-    binary = printing(
-        tmp_path,
+    lines = (
         {"type": "item.started", "item": shell},
         {"type": "item.updated", "item": shell},
         {"type": "item.completed", "item": shell},
@@ -197,11 +194,12 @@ def test_each_tool_counts_once_also_one_that_is_named_only_when_it_has_ended(tmp
         item("todo_list", items=[{"text": "one", "completed": False}]),
         completed(used(100)),
     )
-    settings = AgentSettings(binary=str(binary))
-    outcome = run(agent("codex", settings), request(tmp_path), on_event=seen.append)
-    tools = [event.text for event in seen if event.kind is EventKind.TOOL]
+    asked = request(tmp_path)
+    reader = CodexReader(asked)
+    told = heard(reader, asked, b"".join(json.dumps(line).encode() + b"\n" for line in lines))
+    tools = [event.text for event in told if event.kind is EventKind.TOOL]
     assert tools == ["shell: make test", "edit: a.py, b.py"]
-    assert outcome.tool_calls == 2
+    assert reader.tool_calls == 2
 
 
 def test_a_command_that_runs_is_a_tool_that_runs_until_the_turn_ends(tmp_path: Path) -> None:

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from pitboss.agents import monitor
 from pitboss.agents.gemini.stream import GeminiReader
 from pitboss.agents.judgement import AgentExit
-from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
+from pitboss.core.agent import AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import CostSource, Usage
 from tests.contracts.expected_gemini import MODEL, TABLE, WITH_THOUGHTS, WITH_THOUGHTS_USD
-from tests.support.agents import PYTHON, agent, executable, request, run
+from tests.support.agents import PYTHON, agent, executable, heard, request, run
 from tests.support.clock import LeapingClock
 from tests.support.processes import alive
 from tests.support.replay import replaying, tokens
@@ -450,16 +450,12 @@ def test_a_tool_runs_until_its_result() -> None:
 
 
 def test_what_the_agent_does_is_told_as_it_happens(tmp_path: Path) -> None:
-    told: list[AgentEvent] = []
-    run(
-        agent("gemini", replaying(tmp_path / "gemini", TABLE, "ok")),
-        request(tmp_path),
-        on_event=told.append,
-    )
+    asked = request(tmp_path)
+    told = heard(GeminiReader(asked), asked, TABLE.capture("ok").stdout)
     used = Usage(input=1200, output=41, cache_read=384, cost_known=False)
     assert [(event.kind, event.text or event.usage) for event in told] == [
         (EventKind.STARTED, MODEL),
-        (EventKind.TEXT, "I will write the file."),
+        # Its words before that end with it, so the tool replaces them at once.
         (EventKind.TOOL, "write_file: /home/dev/repo/hello.txt"),
         (EventKind.TEXT, "Done: wrote hello.txt."),
         (EventKind.USAGE, used),

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from pitboss.agents import monitor
 from pitboss.agents.judgement import AgentExit
 from pitboss.agents.qwen.stream import QwenReader
-from pitboss.core.agent import AgentEvent, AgentOutcome, EventKind, Resume
+from pitboss.core.agent import AgentOutcome, EventKind, Resume
 from pitboss.core.config import AgentSettings, Price
 from pitboss.core.session import SessionStatus
 from pitboss.core.stops import StopRequest
 from pitboss.core.usage import CostSource, Usage
 from tests.contracts.expected_qwen import MODEL, ONE_REQUEST, TABLE, TWO_REQUESTS
-from tests.support.agents import PYTHON, agent, executable, request, run
+from tests.support.agents import PYTHON, agent, executable, heard, request, run
 from tests.support.clock import LeapingClock
 from tests.support.processes import alive
 from tests.support.replay import replaying, tokens
@@ -308,11 +308,10 @@ def test_the_cost_cap_ends_an_agent_that_is_still_working(tmp_path: Path) -> Non
 
 
 def test_what_the_agent_does_is_told_as_it_happens(tmp_path: Path) -> None:
-    told: list[AgentEvent] = []
+    asked = request(tmp_path)
     lines = (TABLE.capture("ok").stdout.splitlines()[0], json.dumps(RETRY).encode())
     rest = TABLE.capture("ok").stdout.splitlines()[1:]
-    settings = replaying(tmp_path / "qwen", TABLE, "ok", stdout=b"\n".join([*lines, *rest]))
-    run(agent("qwen", settings), request(tmp_path), on_event=told.append)
+    told = heard(QwenReader(asked), asked, b"\n".join([*lines, *rest]))
     one = Usage(input=700, output=20, cache_read=256, cost_known=False)
     both = Usage(input=1200, output=34, cache_read=384, cost_known=False)
     assert [(event.kind, event.text or event.usage) for event in told] == [

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pitboss.agents.claude.stream import ClaudeReader
+from pitboss.agents.monitor import latest
 from pitboss.agents.plain import PlainReader
 from pitboss.agents.reader import LONGEST_PAUSE_S, MOST_RETRIES, OPEN_TOOLS, TEXTS
-from pitboss.core.agent import Resume
+from pitboss.core.agent import AgentEvent, EventKind, Resume
+from pitboss.core.quota import Quota
+from pitboss.core.usage import Usage
 from tests.support.agents import request
 
 if TYPE_CHECKING:
@@ -122,3 +125,16 @@ def test_a_pause_that_was_announced_is_over_with_whatever_comes_and_not_believed
     assert reader.announced_pause_s == LONGEST_PAUSE_S
     reader.said("an answer")
     assert reader.announced_pause_s == 0.0
+
+
+def test_of_what_comes_at_once_only_the_last_words_and_the_last_usage_are_told() -> None:
+    used = [AgentEvent(kind=EventKind.USAGE, usage=Usage(input=n)) for n in range(3)]
+    tool, text = AgentEvent(kind=EventKind.TOOL, text="make"), AgentEvent(kind=EventKind.TEXT, text="done")
+    retries = [AgentEvent(kind=EventKind.RETRY, text=f"attempt {n}") for n in range(2)]
+    quota = AgentEvent(kind=EventKind.QUOTA, quota=Quota())
+    started = AgentEvent(kind=EventKind.STARTED, text="model")
+
+    assert latest([]) == []
+    assert latest([started, text, used[0], tool, used[1]]) == [started, tool, used[1]]
+    assert latest([tool, retries[0], text, retries[1], quota]) == [retries[0], text, retries[1], quota]
+    assert latest([*used, quota, *used]) == [quota, used[2]]

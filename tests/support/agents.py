@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from pitboss.agents.monitor import AgentMonitor
 from pitboss.agents.table import build_agent
 from pitboss.core.agent import AgentEvent, AgentOutcome, AgentRequest
 from pitboss.core.config import AgentSettings, Config
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pitboss.agents.driver import Driver
+    from pitboss.agents.reader import Reader
     from pitboss.core.agent import Agent
     from pitboss.core.config import Price
 
@@ -84,3 +86,13 @@ def run(
 ) -> AgentOutcome:
     """Run `driver` on `asked`, with nobody listening unless told."""
     return driver.run(asked, on_start=on_start, on_event=on_event, stop=stop)
+
+
+def heard(reader: Reader, asked: AgentRequest, output: bytes) -> list[AgentEvent]:
+    """What is told of an agent that prints `output` line by line, each in its own time."""
+    told: list[AgentEvent] = []
+    monitor = AgentMonitor(reader, asked, {}, told.append)
+    for line in output.splitlines(keepends=True):
+        monitor.read(line)
+    monitor.end()
+    return told

@@ -24,6 +24,20 @@ LINGER_S = 30.0
 """How long a CLI may take to exit once it has said it is done, unless `idle_seconds` allows less silence."""
 
 
+_REPLACED = {EventKind.TEXT: "words", EventKind.TOOL: "words", EventKind.USAGE: "usage"}
+"""Events that the next of their group replaces on every screen: what was said or done last, and the total so far."""
+
+
+def latest(events: Iterable[AgentEvent]) -> list[AgentEvent]:
+    """Of events that come at once, those that anyone could see: a talkative agent's are thousands a second."""
+    kept: dict[object, AgentEvent] = {}
+    for nth, event in enumerate(events):
+        group = _REPLACED.get(event.kind, nth)
+        kept.pop(group, None)
+        kept[group] = event
+    return list(kept.values())
+
+
 class AgentMonitor:
     """Passes an agent's events on as its output comes, and says whether to stop it.
 
@@ -130,7 +144,7 @@ class AgentMonitor:
         return StopRequest.COST_CAP if has_used and self.spent_usd >= self.cap_usd else None
 
     def _tell(self, events: Iterable[AgentEvent]) -> None:
-        for event in events:
+        for event in latest(events):
             self._on_event(self._with_cost(event))
 
     def _with_cost(self, event: AgentEvent) -> AgentEvent:
