@@ -205,6 +205,40 @@ def test_a_link_to_a_hook_in_the_tree_stays_whatever_sessions_make_of_that_hook(
     assert (os.readlink(hook), kept.read_text()) == ("../../scripts/pre-commit", "theirs")  # noqa: PTH115
 
 
+@pytest.mark.parametrize("act", [
+    "rm -r pre-commit.d",
+    "echo theirs >pre-commit.d/deep/check",
+    "echo theirs >pre-commit.d/10-new",
+    "ln -s /etc pre-commit.d/link",
+    "rm -r pre-commit.d; echo theirs >pre-commit.d",
+    "rm pre-commit; mkdir -p pre-commit/in",
+    "mkdir -p commit-msg/in; echo theirs >commit-msg/in/file",
+    "mv pre-commit.d other.d",
+])  # fmt: skip
+@pytest.mark.parametrize("killed", [False, True])
+def test_folders_among_the_hooks_come_back_as_they_were(scene: Scene, act: str, killed: bool) -> None:
+    hooks = scene.root / ".git/hooks"
+    (hooks / "pre-commit.d/deep").mkdir(parents=True)
+    for name in ("pre-commit", "pre-commit.d/deep/check"):
+        (hooks / name).write_text("the user's")
+    before = _everything(hooks)
+    guard = scene.again()
+    guard.begin()
+    subprocess.run(("sh", "-ec", act), cwd=hooks, check=True)
+    told = scene.again().resume(FOR_EVER) if killed else guard.check()
+    assert told
+    assert _everything(hooks) == before
+    assert guard.check() == ()
+
+
+def _everything(folder: Path) -> dict[str, str]:
+    """What is in a folder and those below it, by path."""
+    return {
+        str(path.relative_to(folder)): path.read_text() if path.is_file() else ""
+        for path in folder.rglob("*")
+    }
+
+
 def test_a_large_hook_is_put_back_whole_or_not_at_all(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     hooks = scene.root / ".git/hooks"
     hooks.mkdir()

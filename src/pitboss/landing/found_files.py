@@ -19,12 +19,13 @@ if TYPE_CHECKING:
 LARGEST = 16 * 1024 * 1024
 """Bytes of a file that are kept: a hook may be a program of some size."""
 
+_DEEPEST = 4
 _TRIES = 4
 """How often to set aside what an agent that is still at work puts in a file's place."""
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A file as it was found: permissions and content; or a link, and what it says.
+    """A file as it was found: permissions and content; or a link, and what it says; or a folder.
 
     Of a file that is larger than what is kept of it, `size` says how large.
     """
@@ -33,6 +34,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     content: bytes = b""
     size: int | None = None
     link: str | None = None
+    folder: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -40,14 +42,16 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
         return self.size is None
 
 
-def read_found(path: Path, *, may_be_link: bool = False) -> Found | None:
+def read_found(path: Path, *, as_is: bool = False) -> Found | None:
     """A regular file, or one that a link of the user's leads to; None for anything else.
 
-    With `may_be_link`, a link stands for itself: what it leads to may be sessions' work.
+    With `as_is`, a link stands for itself, as what it leads to may be sessions' work, and so does a folder.
     """
-    if may_be_link:
+    if as_is:
         with suppress(OSError):
             return Found(link=os.readlink(path))  # noqa: PTH115 - a text
+        if path.is_dir():
+            return Found(folder=True)
     try:
         with open_users(path) as file:
             facts = os.fstat(file.fileno())
@@ -63,6 +67,10 @@ def put_found(path: Path, found: Found, clear: Callable[[], Path | None]) -> Pat
 
     Returns what `clear` did. Raises OSError, also if a folder is put in its place again and again.
     """
+    if found.folder:
+        kept = clear()
+        path.mkdir(parents=True, exist_ok=True)
+        return kept
     with _made(path, found) as fresh:
         kept = clear()
         for _ in range(_TRIES):
@@ -72,6 +80,15 @@ def put_found(path: Path, found: Found, clear: Callable[[], Path | None]) -> Pat
             clear()
         fresh.replace(path)
     return kept
+
+
+def paths_below(folder: str | Path, inside: str = "") -> Iterator[str]:
+    """What is in a folder and in those inside it, some levels down, by path from there; nothing of a repository."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            yield f"{inside}{entry.name}"
+            if entry.is_dir(follow_symlinks=False) and entry.name != ".git" and inside.count("/") < _DEEPEST:
+                yield from paths_below(entry.path, f"{inside}{entry.name}/")
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,14 @@ from pitboss.git.errors import GitError
 from pitboss.git.home import KnownHome
 from pitboss.git.layout import Layout
 from pitboss.git.whereabouts import HOOKS
-from pitboss.landing.found_files import LARGEST, Found, move_aside, put_found, read_found
+from pitboss.landing.found_files import (
+    LARGEST,
+    Found,
+    move_aside,
+    paths_below,
+    put_found,
+    read_found,
+)
 from pitboss.landing.kept_rescues import KeptRescues
 from pitboss.landing.refs import REF_FOLDERS
 from pitboss.landing.shared_refs import SharedRefs, changed_at
@@ -45,6 +53,8 @@ _RESCUES = "rescues.json"
 _MOST_BYTES = 1024 * 1024
 _MOST_SAVED = 16 * LARGEST
 _MOST_NAMED = 5
+_MOST_HOOKS = 500
+"""Of files in a folder of hooks and those inside it."""
 _MOST_LOOKS = 4
 """How often to look again while something still changes; the rest waits for the next check."""
 _OF_WORKTREE = "config.worktree"
@@ -235,8 +245,8 @@ class Guard:
                 f"{_WORKTREES}{e.name}/{_OF_WORKTREE}" for e in entries if e.name != self._repo.git_dir.name
             )
         for folder, path in self._hooks.items():
-            with suppress(OSError), os.scandir(path) as entries:
-                yield from (f"{folder}//{e.name}" for e in entries if not e.name.endswith(".sample"))
+            below = (name for name in paths_below(path) if not name.endswith(".sample"))
+            yield from (f"{folder}//{name}" for name in islice(below, _MOST_HOOKS))
 
     def _find_hooks(self) -> dict[str, Path]:
         """Hook folders that are not part of sessions' work: git's own, and one in the tree that git ignores.
@@ -268,7 +278,7 @@ class Guard:
     # Putting back
 
     def _read(self, name: str) -> Found | None:
-        return read_found(self._path(name), may_be_link=name.startswith(_HOOKS))
+        return read_found(self._path(name), as_is=name.startswith(_HOOKS))
 
     def _settle(self, name: str) -> str | None:
         """Deal with one changed file; returns the warning."""
