@@ -193,3 +193,23 @@ def test_a_session_that_never_got_its_slot_leaves_it_as_it_was(root: Path) -> No
     assert sh(root, "git worktree list").count("\n") == 0
     # The first session's branch, which would have gone with the next landing, is left to recovery.
     assert sh(root, "git branch --format='%(refname:short)'").split() == ["main", BRANCH, first.branch]
+
+
+def test_slots_that_were_never_made_cost_no_git_when_the_run_ends(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sh(root, "git worktree add -q --detach ../elsewhere")
+    calls, counting = root.parent / "calls", root.parent / "bin" / "git"
+    counting.parent.mkdir()
+    counting.write_text(f'#!/bin/sh\necho >>{calls}; exec {shutil.which("git")} "$@"\n')
+    counting.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{counting.parent}{os.pathsep}{os.environ['PATH']}")
+    places = opened(root)
+    for seq in range(1, 51):
+        places.at(session(root, seq, str(places.reserve(seq, in_slot=True).worktree)))
+    before = len(calls.read_text())
+
+    places.close()
+
+    assert 0 < len(calls.read_text()) - before < 5
+    assert sh(root, "git worktree list").count("\n") == 1

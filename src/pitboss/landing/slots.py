@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 from pitboss.git.committer import UserHooks
 from pitboss.git.errors import GitError
 from pitboss.git.ignore_rules import ExcludeFiles
+from pitboss.landing.listing import registered
 from pitboss.landing.rescuer import RescuePolicy
 from pitboss.landing.session_tree import SessionTree
 from pitboss.landing.slot import Slot
 from pitboss.landing.worktrees import Discarded, Settled, delete_discarded, discard_worktree, remove_worktree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from pitboss.git.repo import Repo
@@ -124,15 +126,19 @@ class SlotPool:
             delete_discarded, [share for nth in range(_DELETING) if (share := places[nth::_DELETING])]
         )
         try:
-            for slot in self._slots.values():
-                if slot not in gone:
-                    remove_worktree(site.repo, site.run_id, str(slot.path), seq=slot.used_by, settled=settled)
+            for slot in self._left([slot for slot in self._slots.values() if slot not in gone]):
+                remove_worktree(site.repo, site.run_id, str(slot.path), seq=slot.used_by, settled=settled)
             self._slots.clear()
             if not all(each.forgotten for each in gone.values()):
                 site.repo.git("worktree", "prune")
             site.branch.finished.delete_all()
         finally:
             _join(deleting)
+
+    def _left(self, slots: Sequence[Slot]) -> list[Slot]:
+        """Those that there is anything of: of a thousand sessions on other machines none has a working copy here."""
+        known = registered(self._site.repo) if slots else {}
+        return [slot for slot in slots if str(slot.path) in known or os.path.lexists(slot.path)]
 
 
 def _begin(work: Callable[[T], None], items: Iterable[T]) -> list[Thread]:
