@@ -80,18 +80,21 @@ def test_an_answer_that_is_said_to_have_used_nothing_is_of_unknown_cost(backend:
 
 
 @pytest.mark.parametrize("backend", [name for name in NOTHING if name != "opencode"])  # it has no last word
-@pytest.mark.parametrize("code", [1, 2, 41, 137, 139])
+@pytest.mark.parametrize(
+    ("code", "how"),
+    [(1, "exited with 1"), (41, "exited with 41"), (137, "exited with 137"), (-11, "was ended by signal 11")],
+)
 @pytest.mark.parametrize(
     ("complaint", "told"),
     [("", ""), ("Error: connection closed", ": Error: connection closed"), ("Killed", ": Killed")],
 )
 def test_an_exit_code_does_not_undo_what_was_done_but_is_warned_of(
-    backend: str, code: int, complaint: str, told: str
+    backend: str, code: int, how: str, complaint: str, told: str
 ) -> None:
     *before, last = NOTHING[backend]
     ended = AgentExit(code=code, complaints=complaint.encode())
     done = read(backend, *before, WORDS[backend], last).verdict_on_exit(ended)
-    warning = f"the agent said that it was done, and exited with {code}{told}"
+    warning = f"the agent said that it was done, and {how}{told}"
     assert (done.status, done.reason, done.warning) == (SessionStatus.OK, None, warning)
 
 

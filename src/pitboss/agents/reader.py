@@ -137,9 +137,8 @@ class Reader(ABC):
         if word.status is not SessionStatus.OK or reason_kind(by_code.reason) is not Reason.EXIT_CODE:
             return verdict
         last = last_line(ended.complaints)
-        warning = f"the agent said that it was done, and exited with {ended.code}" + (
-            f": {last}" if last else ""
-        )
+        how = f"exited with {ended.code}" if ended.code > 0 else f"was ended by signal {-ended.code}"
+        warning = f"the agent said that it was done, and {how}" + (f": {last}" if last else "")
         return msgspec.structs.replace(word, warning=warning)
 
     def named(self, session_id: str | None) -> None:
