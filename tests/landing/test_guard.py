@@ -231,6 +231,22 @@ def test_folders_among_the_hooks_come_back_as_they_were(scene: Scene, act: str, 
     assert guard.check() == ()
 
 
+@pytest.mark.parametrize("folder", [".", "many"])
+def test_a_hook_is_seen_among_any_number_of_other_files(scene: Scene, folder: str) -> None:
+    hooks = scene.root / ".git/hooks"
+    (hooks / folder).mkdir(parents=True, exist_ok=True)
+    (hooks / "pre-commit").write_text("the user's")
+    for number in range(700):
+        (hooks / folder / f"file-{number}").write_text("")
+    guard = scene.again()
+    guard.begin()
+    (hooks / "pre-commit").write_text("theirs")
+    (hooks / "pre-push").write_text("theirs")
+    assert len(guard.check()) == 2
+    assert ((hooks / "pre-commit").read_text(), (hooks / "pre-push").exists()) == ("the user's", False)
+    assert guard.check() == ()
+
+
 def _everything(folder: Path) -> dict[str, str]:
     """What is in a folder and those below it, by path."""
     return {

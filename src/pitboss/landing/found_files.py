@@ -83,12 +83,15 @@ def put_found(path: Path, found: Found, clear: Callable[[], Path | None]) -> Pat
 
 
 def paths_below(folder: str | Path, inside: str = "") -> Iterator[str]:
-    """What is in a folder and in those inside it, some levels down, by path from there; nothing of a repository."""
+    """What is in a folder, then in those inside it, some levels down, by path from there; nothing of a repository."""
+    folders = []
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             yield f"{inside}{entry.name}"
             if entry.is_dir(follow_symlinks=False) and entry.name != ".git" and inside.count("/") < _DEEPEST:
-                yield from paths_below(entry.path, f"{inside}{entry.name}/")
+                folders.append(entry)
+    for entry in folders:
+        yield from paths_below(entry.path, f"{inside}{entry.name}/")
 
 
 @contextmanager

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import threading
 from contextlib import suppress
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,8 +52,8 @@ _RESCUES = "rescues.json"
 _MOST_BYTES = 1024 * 1024
 _MOST_SAVED = 16 * LARGEST
 _MOST_NAMED = 5
-_MOST_HOOKS = 500
-"""Of files in a folder of hooks and those inside it."""
+_MOST_DEEPER = 500
+"""Of files in the folders inside one of hooks: git itself runs none of them."""
 _MOST_LOOKS = 4
 """How often to look again while something still changes; the rest waits for the next check."""
 _OF_WORKTREE = "config.worktree"
@@ -62,6 +61,16 @@ _CONFIGS = ("config", _OF_WORKTREE)
 _WORKTREES = "worktrees/"
 _HOOKS = "hooks"
 _OWN_HOOKS = "hooks of core.hooksPath"
+
+
+def _among_hooks(folder: Path) -> Iterator[str]:
+    deeper = 0
+    for name in paths_below(folder):
+        deeper += "/" in name
+        if deeper > _MOST_DEEPER:
+            return
+        if not name.endswith(".sample"):
+            yield name
 
 
 class Guard:
@@ -245,8 +254,7 @@ class Guard:
                 f"{_WORKTREES}{e.name}/{_OF_WORKTREE}" for e in entries if e.name != self._repo.git_dir.name
             )
         for folder, path in self._hooks.items():
-            below = (name for name in paths_below(path) if not name.endswith(".sample"))
-            yield from (f"{folder}//{name}" for name in islice(below, _MOST_HOOKS))
+            yield from (f"{folder}//{name}" for name in _among_hooks(path))
 
     def _find_hooks(self) -> dict[str, Path]:
         """Hook folders that are not part of sessions' work: git's own, and one in the tree that git ignores.
