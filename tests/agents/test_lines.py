@@ -234,3 +234,73 @@ def test_a_json_line_without_long_strings_is_not_held_beyond_the_limit() -> None
         assert list(splitter.feed(b'[1, "a", ' * 8)) == []
         assert len(splitter._partial) <= 100
     assert list(splitter.feed(b"\nnext\n")) == [b"next"]
+
+
+PRETTY = {"a": {"b": [1, {"c": "}"}]}, "d": "\u2713", "e": {}}
+
+
+@pytest.mark.parametrize("indent", [0, 1, 2, 4, "\t"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 4096])
+def test_an_object_over_several_lines_is_one_wherever_it_is_cut(
+    indent: int | str, end: str, size: int
+) -> None:
+    text = json.dumps(PRETTY, indent=indent).replace("\n", end)
+    output = f'noise{end}{text}{end}{{"x": 1}}{end}{text}{end}{text}'.encode()
+    reader = JsonLines()
+    found = [each for at in range(0, len(output), size) for each in reader.feed(output[at : at + size])]
+    assert [*found, *reader.finish()] == [PRETTY, {"x": 1}, PRETTY, PRETTY]
+    assert not reader.torn
+
+
+@pytest.mark.parametrize(
+    ("output", "found"),
+    [
+        ('{\n{"x": 1}\n', [{"x": 1}]),
+        ('{\nnoise\n{"x": 1}\n}\n', [{"x": 1}]),
+        ('{\n"a": 1,\n{"x": 1}\n{"y": 2}\n', [{"x": 1}, {"y": 2}]),
+        ('{\n{\n"a": 1\n}\n', [{"a": 1}]),
+        ('{\n"a": 1\n}\n}\n{"x": 1}\n', [{"a": 1}, {"x": 1}]),
+        ('{\n"a": [\n{"x": 1},\n{"y": 2}\n]\n}\n', [{"a": [{"x": 1}, {"y": 2}]}]),
+        ('{\n"a": [\n1,\n{\n}\n]\n}\n', [{"a": [1, {}]}]),
+        ("int main() {\n  return 0;\n}\n{\n}\n", [{}]),
+    ],
+)
+def test_a_brace_alone_on_a_line_hides_no_object_after_it(output: str, found: list[dict[str, Any]]) -> None:
+    assert objects(output.encode()) == found
+
+
+def test_an_object_over_several_lines_that_is_cut_off_is_torn() -> None:
+    reader = JsonLines()
+    assert [*reader.feed(b'{\n  "a": 1,\n'), *reader.finish()] == []
+    assert reader.torn
+
+
+def test_an_object_over_endless_lines_is_not_held_in_memory() -> None:
+    reader = JsonLines()
+    list(reader.feed(b"{\n"))
+    line = b'  "a": "' + b"x" * 60_000 + b'",\n'
+    for _ in range(2 * LINE_LIMIT // len(line)):
+        assert list(reader.feed(line)) == []
+    assert list(reader.feed(b'{"x": 1}\n')) == [{"x": 1}]
+    assert reader.held_bytes <= LINE_LIMIT
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        ("100", 100.0),
+        ("0.5", 0.5),
+        ("1e3", None),
+        ("-1", None),
+        (" 7", None),
+        ("nan", None),
+        ("", None),
+        ("9" * 40, None),
+        ("1" * 5000, None),
+        ("\u0661", None),
+        (True, None),
+    ],
+)
+def test_a_number_may_be_written_as_text(value: object, found: float | None) -> None:
+    assert json_values.number({"n": value}, "n") == found

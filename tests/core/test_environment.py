@@ -55,3 +55,39 @@ def test_whose_teammate_or_editor_somebody_is_reaches_no_child(name: str) -> Non
     environ = {"PATH": "/bin", name: "1"}
     forget_others(environ)
     assert environ == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "NODE_CHANNEL_FD",
+        "NODE_CHANNEL_SERIALIZATION_MODE",
+        "NODE_UNIQUE_ID",
+        "VSCODE_INSPECTOR_OPTIONS",
+        "LISTEN_FDS",
+        "NOTIFY_SOCKET",
+        "WATCHDOG_USEC",
+    ],
+)
+def test_a_channel_to_whoever_started_it_reaches_no_child(name: str) -> None:
+    environ = {"PATH": "/bin", name: "3"}
+    forget_others(environ)
+    assert environ == {"PATH": "/bin"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "left"),
+    [
+        ("MAKEFLAGS", " -j4 --jobserver-auth=3,4", False),
+        ("MAKEFLAGS", "w -j --jobserver-auth=fifo:/tmp/GMfifo7", False),
+        ("MFLAGS", "-w --jobserver-fds=3,4 -j", False),
+        ("CARGO_MAKEFLAGS", "-j --jobserver-fds=8,9 --jobserver-auth=8,9", False),
+        ("MAKEFLAGS", "-j8", True),
+        ("CARGO_MAKEFLAGS", "", True),
+        ("NOTES", "--jobserver-auth=3,4", True),
+    ],
+)
+def test_the_job_server_of_an_outer_make_reaches_no_child(name: str, value: str, left: bool) -> None:
+    environ = {"PATH": "/bin", name: value}
+    forget_others(environ)
+    assert (name in environ) is left

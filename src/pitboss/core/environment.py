@@ -51,7 +51,13 @@ _OF_AN_OUTER_RUN = (
     *("PITBOSS_SCRATCHPAD", WORKTREE, "PITBOSS_SKIP_FILE", "PITBOSS_SESSION_PROMPT"),
     *("PITBOSS_SESSION_STATUS", "PITBOSS_SESSION_SUMMARY"),
 )
-NEVER_INHERITED = frozenset((*_OF_AN_OUTER_GIT, *_OF_AN_OUTER_AGENT, *_OF_AN_OUTER_RUN))
+_OF_A_PARENT = (
+    *("NODE_CHANNEL_FD", "NODE_CHANNEL_SERIALIZATION_MODE", "NODE_UNIQUE_ID", "VSCODE_INSPECTOR_OPTIONS"),
+    *("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"),
+)
+"""Channels to whoever started this process: a child has not their descriptors. Node.js ends at once without its."""
+
+NEVER_INHERITED = frozenset((*_OF_A_PARENT, *_OF_AN_OUTER_GIT, *_OF_AN_OUTER_AGENT, *_OF_AN_OUTER_RUN))
 """Variables set by whatever started pitboss, if that was another program at work; no child inherits them.
 
 That may be git (from a hook or an alias), an agent (from a tool), or an outer run. With these variables a child's git
@@ -61,10 +67,17 @@ The user's settings stay: identity, keys, `GIT_CONFIG_COUNT`, `CLAUDE_CONFIG_DIR
 """
 
 
+_OF_MAKE = ("MAKEFLAGS", "MFLAGS", "CARGO_MAKEFLAGS")
+"""Settings, unless they name the job server of an outer make."""
+
+
 def forget_others(environ: MutableMapping[str, str]) -> None:
     """Remove from this process's environment what no child may inherit. Called once, before any child starts."""
     for name in NEVER_INHERITED.intersection(environ):
         del environ[name]
+    for name in _OF_MAKE:
+        if "--jobserver-" in environ.get(name, ""):
+            del environ[name]
 
 
 def marker(env: Mapping[str, str]) -> dict[str, str]:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from pitboss.core.patterns import lazy_pattern
+
 COUNT_LIMIT = 2**53
 """More tokens than this are garbage, not usage; JSON numbers are exact up to here."""
+
+
+LONGEST_NUMBER = 24
+"""How many characters of a text may be a number."""
+
+_DECIMAL = lazy_pattern(r"\d+(?:\.\d+)?", re.ASCII)
 
 
 def object_in(text: str | bytes | None) -> dict[str, Any]:
@@ -40,8 +49,10 @@ def word(source: object, key: str) -> str | None:
 
 
 def number(source: dict[str, Any], key: str) -> float | None:
-    """The finite number at `key`."""
+    """The finite number at `key`, which some write as text, as Protocol Buffers do."""
     value = source.get(key)
+    if isinstance(value, str) and len(value) <= LONGEST_NUMBER and _DECIMAL.fullmatch(value):
+        value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > COUNT_LIMIT:
         return None
     return float(value) if math.isfinite(value) else None

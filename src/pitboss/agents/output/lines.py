@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.output.long_strings import Shortener
 from pitboss.agents.output.loose_json import objects_on
+from pitboss.agents.output.unfolding import OPENED, Unfolder
 from pitboss.core.patterns import lazy_pattern
 
 if TYPE_CHECKING:
@@ -89,27 +90,38 @@ class JsonLineSplitter(LineSplitter):
 
 
 class JsonLines:
-    """Turns chunks into the JSON objects on their lines, and skips everything else."""
+    """Turns chunks into the JSON objects on their lines, or over several, and skips everything else."""
 
     def __init__(self) -> None:
         self._lines = JsonLineSplitter()
+        self._unfolder = Unfolder()
         self.torn = False
         """Whether the output ended in the middle of an object."""
 
     def feed(self, chunk: bytes) -> Iterator[dict[str, Any]]:
         """Yield the objects whose lines `chunk` completes."""
-        return self._objects(self._lines.feed(_without_noise(chunk)))
+        folded = self._unfolder.held or self._lines.held.strip() == OPENED
+        return self._objects(self._lines.feed(chunk if folded else _without_noise(chunk)))
 
     def finish(self) -> Iterator[dict[str, Any]]:
         """Yield the complete objects on a last line without newline."""
         last = self._lines.held.strip()
         found = list(self._objects(self._lines.finish()))
-        self.torn = last.startswith(b"{") and not found
+        self.torn = (last.startswith(b"{") or bool(self._unfolder.held)) and not found
         return iter(found)
+
+    @property
+    def held_bytes(self) -> int:
+        """How much of what is not complete is in memory."""
+        return len(self._lines.held) + self._unfolder.held
 
     def _objects(self, lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
         for line in lines:
-            yield from objects_on(line)
+            if not self._unfolder.held and line.strip() != OPENED:
+                yield from objects_on(line)
+                continue
+            for whole in self._unfolder.feed(line):
+                yield from objects_on(whole)
 
 
 def _without_noise(chunk: bytes) -> bytes:
