@@ -8,8 +8,7 @@ JOBS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 2)
 UV ?= $(shell uv --version >/dev/null 2>&1 && command -v uv)
 
 # Measuring makes tests slow, so these alone are measured.
-MEASURED := tests/core tests/store tests/engine tests/landing/test_slots.py tests/test_hooks.py tests/behaviour/test_cli_progress.py \
-  tests/behaviour/test_grind_recovery.py tests/chaos/test_damaged_log.py
+MEASURED := tests/core tests/store tests/engine tests/landing/test_slots.py tests/test_hooks.py
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -57,6 +57,16 @@ def test_the_mode_says_whether_a_session_alone_works_in_the_users_tree(mode: Any
 
 
 @pytest.mark.parametrize(
+    ("mode", "at_once", "needed"), [("in-place", 1, False), ("in-place", 2, True), ("worktree", 1, True)]
+)
+def test_sessions_that_do_not_have_the_users_tree_to_themselves_need_copies(
+    mode: Any, at_once: int, needed: bool
+) -> None:
+    given = msgspec.structs.replace(mission(grind=GrindSettings(mode=mode)), max_parallel=at_once)
+    assert given.needs_copies is needed
+
+
+@pytest.mark.parametrize(
     ("configured", "chosen", "address"),
     [
         (None, None, None),

@@ -223,6 +223,18 @@ def test_several_runs_are_joined() -> None:
     assert morning_report([], NOW, stamp).verdict.text == "No session ran; nothing needs you."
 
 
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({}, "no session ran"),
+        ({"problem": "the log is damaged"}, "no session can be read"),
+        ({"in_flight": (Flight(seq=1, prompt="alpha"),)}, "no session has ended yet"),
+    ],
+)
+def test_a_run_without_sessions_says_why_it_has_none(changes: dict[str, Any], said: str) -> None:
+    assert of(**changes).no_session == said
+
+
 any_record = st.builds(
     record,
     st.integers(1, 999),

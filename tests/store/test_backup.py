@@ -9,7 +9,7 @@ import pytest
 
 from pitboss.core.stops import RunStatus
 from pitboss.errors import StartError
-from pitboss.store.backup import KEPT_OF_GONE, Backup, restore_lost
+from pitboss.store.backup import KEPT_OF_GONE, Backup, kept_in_git, restore_lost
 from pitboss.store.catalogue import find_run, latest_run, list_runs, readable_log
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.lock import RunLock
@@ -46,6 +46,7 @@ def test_what_was_wiped_at_rest_comes_back_whole(repo: Path) -> None:
     assert latest_run(repo) == "two"
     assert "brings it back" in str(find_run(repo, "on").problem)
     assert readable_log(repo, "one").read_bytes() == encode_record(record(1, run_id="one"))
+    assert readable_log(repo, "one").parent == repo / ".git" / kept_in_git("one")
     assert len(restore_lost(repo)) == 4
     assert [(prompts_dir(repo) / "a.md").read_text(), config_path(repo).read_text()] == ["a", "c"]
     assert RunPaths(repo, "one").log.read_bytes() == encode_record(record(1, run_id="one"))
