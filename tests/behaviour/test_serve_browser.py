@@ -119,6 +119,7 @@ def test_a_live_run_updates_without_a_reload_and_whoever_comes_late_sees_the_sam
             expect(page, "#flights", "bravo")
             page.locator("#flights a").click()
             expect(page, "#output", "one")
+            expect(page, "#facts", "for ")
             page.evaluate("window.loaded = 'once'")
             second.wait()
             late = visit.tab()
@@ -152,6 +153,27 @@ def test_a_page_goes_on_after_the_server_was_started_again(browser: Browser, tmp
                 expect(page, "#sessions", "Did alpha.")
                 page.locator("#connection:empty").wait_for(state="attached")
                 assert page.evaluate("window.loaded") == "once"
+
+
+def test_a_page_says_when_what_it_shows_was_removed_and_when_it_is_back(
+    browser: Browser, tmp_path: Path
+) -> None:
+    project = Project.create(tmp_path / "project")
+    project.prompt("alpha", "echo x > x.txt")
+    assert project.pitboss("grind", "--max-iterations", "1").code == 3
+    run, backup = the_run(project), project.root / ".git/pitboss/backup"
+    away = [(run.folder, tmp_path / "run"), (backup, tmp_path / "backup")]
+    with serving(project) as server, visiting(browser, server) as visit:
+        page = visit.open(f"/runs/{run.run_id}/sessions/1")
+        expect(page, "#diff", "+x")
+        assert page.locator("#output").is_hidden()  # nothing was printed
+        for here, there in away:
+            here.rename(there)
+        expect(page, "#connection", "no longer there")
+        assert "+x" in page.locator("#diff").inner_text()
+        for here, there in away:
+            there.rename(here)
+        page.locator("#connection:empty").wait_for(state="attached")
 
 
 def test_the_token_leaves_the_address_and_a_deep_link_needs_no_token(

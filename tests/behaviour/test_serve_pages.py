@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.cli import Project, wait_until
 from tests.support.hostile_run import hostile_run
-from tests.support.runs import Gate, Run, configure, grinding, the_run
+from tests.support.runs import Gate, Run, configure, grinding, instruct, the_run
 from tests.support.web import serving, until
 
 if TYPE_CHECKING:
@@ -294,6 +294,42 @@ def test_a_run_without_its_directory_is_shown_from_its_backup(tmp_path: Path) ->
     with serving(project) as server:
         wait_until(lambda: server.get(f"/runs/{run.run_id}").status == 200)
         assert "its directory is gone" in words(server.get(f"/runs/{run.run_id}").text)
+
+
+@pytest.mark.parametrize("seq", [1, 2])
+@pytest.mark.parametrize("what", ["run", "record"])
+def test_the_stream_of_a_session_that_is_gone_ends_in_order(tmp_path: Path, what: str, seq: int) -> None:
+    project = Project.create(tmp_path / "project")
+    project.prompt("alpha", "echo x > x$PITBOSS_SESSION_SEQ.txt")
+    project.pitboss("grind", "--max-iterations", "2")
+    run = the_run(project)
+    with serving(project) as server:
+        with server.events(f"/runs/{run.run_id}/sessions/{seq}/events") as heard:
+            next(heard)
+            if what == "run":
+                shutil.rmtree(project.root / ".git/pitboss/backup")
+                shutil.rmtree(run.folder)
+            else:
+                (run.folder / "sessions.jsonl").write_text("")
+            list(heard)
+        assert server.get(f"/runs/{run.run_id}/sessions/{seq}").status == 404
+        server.process.terminate()
+        assert server.process.stderr is not None
+        assert "internal error" not in server.process.stderr.read().decode()
+
+
+def test_what_comes_next_tells_a_prompt_that_has_had_its_runs_from_one_that_sits_out(tmp_path: Path) -> None:
+    project = Project.create(tmp_path / "project")
+    configure(project)
+    instruct(project, "often", "Say so.\n```sh\necho often > often.txt\n```", max_runs=5)
+    instruct(project, "once", "Say so.\n```sh\necho once > once.txt\n```", max_runs=1)
+    instruct(project, "rare", "Say so.\n```sh\necho rare > rare.txt\n```", every=5, max_runs=5)
+    project.pitboss("grind", "--max-iterations", "2")
+    with serving(project) as server:
+        said = words(server.get(f"/runs/{the_run(project).run_id}").text)
+    assert "done once has had all its runs 1 of 1 run" in said
+    assert "then rare not in this rotation 0 of 5 runs" in said
+    assert "then often score +0 1 of 5 runs" in said
 
 
 def test_tests_that_failed_show_what_they_said(tmp_path: Path) -> None:

@@ -192,15 +192,17 @@ def test_a_standing_says_why() -> None:
 
 
 @pytest.mark.parametrize(
-    ("contender", "said"),
+    ("contender", "said", "spent"),
     [
-        (Contender(name="one"), "1 run, weight 1"),
-        (Contender(name="two", weight=3), "2 runs, weight 3"),
-        (Contender(name="rare", every=5), "0 runs, weight 1, every 5"),
-        (Contender(name="one", max_runs=1), "1 of 1 run, weight 1"),
-        (Contender(name="one", max_runs=4), "1 of 4 runs, weight 1"),
+        (Contender(name="one"), "1 run, weight 1", False),
+        (Contender(name="two", weight=3), "2 runs, weight 3", False),
+        (Contender(name="rare", every=5), "0 runs, weight 1, every 5", False),
+        (Contender(name="one", max_runs=1), "1 of 1 run, weight 1", True),
+        (Contender(name="two", max_runs=1), "2 of 1 run, weight 1", True),
+        (Contender(name="one", max_runs=4), "1 of 4 runs, weight 1", False),
     ],
 )
-def test_a_standing_says_its_share_in_words(contender: Contender, said: str) -> None:
+def test_a_standing_says_its_share_in_words(contender: Contender, said: str, spent: bool) -> None:
     (standing,) = standings([contender], SchedulerState(runs_per_prompt={"one": 1, "two": 2}))
     assert standing.share == said
+    assert standing.is_spent is spent

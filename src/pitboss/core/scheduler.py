@@ -102,6 +102,11 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     left_out: bool = False
 
     @property
+    def is_spent(self) -> bool:
+        """Whether it has had all the runs that it may have."""
+        return self.max_runs is not None and self.runs >= self.max_runs
+
+    @property
     def share(self) -> str:
         """What the score is made of, in words: `1 run, weight 2`."""
         runs = counted(self.runs, "run")

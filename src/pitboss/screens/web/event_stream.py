@@ -1,4 +1,4 @@
-"""Server-sent events: one endless answer, which ends with its client, its feed or the server (SPEC 10).
+"""Server-sent events: one endless answer, which ends with its client, what it tells of, or the server (SPEC 10).
 
 Each event is what changed on a page since the client's last one. `Last-Event-ID` says which that was; a client that
 does not say, or that knows an earlier server, gets the whole page. What the client does not read is not kept:
@@ -8,9 +8,12 @@ does not say, or that knows an earlier server, gets the whole page. What the cli
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import msgspec
+
+from pitboss.errors import PitbossError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,8 +60,9 @@ class EventStream:
 
     async def _pump(self, send: Send) -> None:
         await send(_body(b"retry: %d\n\n" % _RETRY_MS))
-        async for update in self._updates:
-            await send(_body(b": still here\n\n" if update is None else encode(update)))
+        with contextlib.suppress(PitbossError):  # gone: whoever asks again is told so, with a status
+            async for update in self._updates:
+                await send(_body(b": still here\n\n" if update is None else encode(update)))
 
     async def _closed(self) -> None:
         await self._closing.wait()

@@ -5,6 +5,8 @@
 const page = document.documentElement;
 const stream = page.dataset.stream;
 let version = page.dataset.version;
+const LOST = "Not connected: what you see may be old. If pitboss serve was started again, open the address it printed.";
+const GONE = "This is no longer there: what you see is the last that was known of it.";
 let source = null;
 let retry = null;
 
@@ -27,10 +29,24 @@ function connect() {
     for (const [id, html] of Object.entries(JSON.parse(event.data))) show(id, html);
     tick();
   });
-  source.addEventListener("error", () => {
-    say("Not connected: what you see may be old. If pitboss serve was started again, open the address it printed.");
-    if (source.readyState === EventSource.CLOSED) retry = setTimeout(connect, 3000);
-  });
+  source.addEventListener("error", refused);
+}
+
+// The stream was cut, or, if it is closed, refused; why, only the page itself can tell.
+async function refused(event) {
+  const stream = event.target;
+  if (stream.readyState !== EventSource.CLOSED) return say(LOST);
+  retry = setTimeout(connect, 3000);
+  const text = (await isGone()) ? GONE : LOST;
+  if (stream === source && stream.readyState === EventSource.CLOSED) say(text);
+}
+
+async function isGone() {
+  try {
+    return (await fetch(location.href, { method: "HEAD" })).status === 404;
+  } catch {
+    return false;
+  }
 }
 
 function disconnect() {
