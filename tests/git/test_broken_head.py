@@ -1,4 +1,4 @@
-"""A HEAD on a commit that git cannot read is put back, and no other (SPEC 1.8)."""
+"""A HEAD on a commit that git cannot read, or not all of, is put back, and no other (SPEC 1.2, 1.8)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pitboss.git.broken_head import put_head_back
+from pitboss.git.broken_head import head_is_whole, put_head_back
 from pitboss.git.repo import Repo
 
 if TYPE_CHECKING:
@@ -77,3 +77,48 @@ def test_without_a_base_that_can_be_read_nothing_changes(tmp_path: Path, base: s
     was = (tmp_path / ".git/refs/heads/own").read_text()
     assert not put_head_back(Repo.discover(tmp_path), "own", base)
     assert (tmp_path / ".git/refs/heads/own").read_text() == was
+
+
+MORE = """mkdir -p a/b; echo deep >a/b/file; ln -s file a/link; echo odd >"a/$(printf 'new\\nline')"; git add -A
+git commit -qm more; echo last >last; git add last; git commit -qm last"""
+BREAK = {"gone": "rm -f $f", "empty": "chmod u+w $f; : >$f", "garbage": "chmod u+w $f; echo garbage >$f"}
+
+
+def _whole(folder: Path, base: str) -> bool:
+    head = sh(folder, "git rev-parse HEAD").strip()
+    return head_is_whole(Repo.discover(folder), "own", base=base, head=head)
+
+
+@pytest.mark.parametrize("breaking", BREAK.values(), ids=BREAK)
+@pytest.mark.parametrize("lost", ["HEAD:a/b/file", "HEAD:a", "HEAD:a/b", "HEAD:last"])
+def test_what_git_has_lost_is_written_again_from_files_that_hold_it(
+    tmp_path: Path, base: str, lost: str, breaking: str
+) -> None:
+    sh(tmp_path, MORE)
+    head = sh(tmp_path, "git rev-parse HEAD")
+    sh(tmp_path, f"{FILE_OF.format(lost)}; {breaking}")
+    assert _whole(tmp_path, base)
+    assert sh(tmp_path, "git rev-parse HEAD") == head
+    assert "missing" not in sh(tmp_path, "git fsck --no-dangling 2>&1")
+    assert sh(tmp_path, "git status --porcelain; find .git -name '*.lost' -o -name 'pitboss*'") == ""
+
+
+@pytest.mark.parametrize("breaking", BREAK.values(), ids=BREAK)
+@pytest.mark.parametrize("lost", ["HEAD~1:", "HEAD:a/link", "\"HEAD:a/$(printf 'new\\nline')\""])
+def test_a_branch_that_stays_broken_goes_back_to_the_base_and_files_stay(
+    tmp_path: Path, base: str, lost: str, breaking: str
+) -> None:
+    sh(tmp_path, f"{MORE}; {FILE_OF.format(lost)}; {breaking}")
+    assert not _whole(tmp_path, base)
+    assert sh(tmp_path, "git symbolic-ref HEAD; git rev-parse HEAD").split() == ["refs/heads/own", base]
+    assert (tmp_path / "a/b/file").read_text() == "deep\n"
+
+
+@pytest.mark.parametrize(
+    "doing", ["true", "git checkout -q other; git commit -q --allow-empty -m o", "echo new >file"]
+)
+def test_a_head_that_git_can_read_whole_stays(tmp_path: Path, base: str, doing: str) -> None:
+    sh(tmp_path, doing)
+    was = sh(tmp_path, "cat .git/HEAD; git for-each-ref; git diff-index -p HEAD")
+    assert _whole(tmp_path, base)
+    assert sh(tmp_path, "cat .git/HEAD; git for-each-ref; git diff-index -p HEAD") == was

@@ -671,7 +671,7 @@ def test_once_git_has_looked_it_is_asked_about_new_names_only(tmp_path: Path, ag
 
 
 @pytest.mark.parametrize(
-    ("agent", "calls"), [("true", 1), ("echo x > src/one.txt", 3), ("git commit -q --allow-empty -m x", 4)]
+    ("agent", "calls"), [("true", 1), ("echo x > src/one.txt", 3), ("git commit -q --allow-empty -m x", 5)]
 )
 def test_a_session_costs_few_git_calls(tmp_path: Path, agent: str, calls: int) -> None:
     world = World(tmp_path / "repo")

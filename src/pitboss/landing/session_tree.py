@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from pitboss.core.session import Landing, Reason
 from pitboss.core.text import rescue_message
 from pitboss.git import attributes, nested, snapshot
-from pitboss.git.broken_head import put_head_back
+from pitboss.git.broken_head import head_is_whole, put_head_back
 from pitboss.git.committer import CommitRefused, Committer, HookStopped, UserHooks
 from pitboss.git.errors import GitError
 from pitboss.git.index_backup import IndexBackup
@@ -166,7 +166,7 @@ class SessionTree:
             raise error
 
     def _land(self, session: Assignment, message: str, *, again: bool) -> Landing:
-        status = self._looks.look(session, self._repo)
+        status = self._look(session)
         if not self._looks.only_edits:
             self._committer.drop()
         if not again and self._is_untouched(session, status):
@@ -186,11 +186,22 @@ class SessionTree:
 
     def _rescue(self, session: Assignment, *, again: bool) -> Landing:
         self._committer.drop()
-        status = self._looks.look(session, self._repo)
+        status = self._look(session)
         status = status if status.exact else self._repo.status()
         if not again and self._is_untouched(session, status):
             return Landing()
         return self._set_aside(self._rescuer.effort(session, status, again=again), session.base_commit, None)
+
+    def _look(self, session: Assignment) -> TreeStatus:
+        """The tree's status; commits of its agent's that git cannot read are none, and files count as they are."""
+        status, base = self._looks.look(session, self._repo), session.base_commit
+        if status.unborn or status.head == base:
+            return status
+        if head_is_whole(self._repo, self._branch, base=base, head=status.head):
+            return status
+        self._committer.drop()
+        self._index_backup.restore(base)
+        return self._looks.look(session, self._repo)
 
     def _is_untouched(self, session: Assignment, status: TreeStatus) -> bool:
         return (

@@ -63,6 +63,30 @@ ACTS = {
         f"{_TWO}; {COMMIT}; echo three >three.txt; {_OBJECT.format('HEAD')}; rm -f $f",
         keeps=(*_BOTH, "three\n"),
     ),
+    **{
+        f"{what}-of-its-commit-{how}{end and '-and-fails'}": Act(
+            f"mkdir deep; echo three >deep/three.txt; {_TWO}; {COMMIT}; echo more >more.txt;"
+            f" {_OBJECT.format(name)}; {do}; {end}",
+            keeps=(*_BOTH, "three\n", "more\n"),
+            ends=() if end else ("ok",),
+        )
+        for what, name in (
+            ("a-file", "HEAD:two.txt"),
+            ("an-older-file", "HEAD:one.txt"),
+            ("a-folder", "HEAD:deep"),
+        )
+        for how, do in (
+            ("gone", "rm -f $f"),
+            ("empty", "chmod u+w $f; : >$f"),
+            ("garbage", "chmod u+w $f; echo garbage >$f"),
+        )
+        for end in ("", "exit 1")
+    },
+    "a-file-that-it-committed-and-changed-again-gone": Act(
+        f"{_TWO}; {COMMIT}; {_OBJECT.format('HEAD:two.txt')}; rm -f $f; echo other >two.txt",
+        keeps=("one\n", "other\n"),
+        ends=("dirty: head_moved: commits that are no longer on the run branch",),
+    ),
     "its-commit-is-none": Act(
         f'{_NO_COMMIT}; echo $o >"$REPO/.git/$(git symbolic-ref HEAD)"; echo one >one.txt',
         keeps=("one\n",),
