@@ -49,8 +49,8 @@ SPAWNED, AWAIT = r'agent_id[\\": ]+([0-9a-f-]{36})', "wait_agent"
 ERRAND = "You run an errand."
 """What marks the conversation of a subagent; a main one is marked once its errand is done."""
 
-BACKGROUND_S = 8
-"""How long a command in the background works."""
+BACKGROUND_S = 20
+"""How long a command in the background works: longer than a CLI takes to exit on a busy machine."""
 
 CALLING = Tokens(input=1800, output=20, cached=500, cache_write=300, reasoning=4)
 ENDING = Tokens(input=1040, output=14, cached=800, cache_write=40, reasoning=3)
