@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
+from tests.support.disk import largest_file
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -424,3 +426,24 @@ def test_init_where_a_file_is_in_the_way_is_one_error(pitboss: Callable[..., Sai
     said = pitboss("init")
     assert (said.code, said.out) == (1, "")
     assert said.err == f"error: cannot prepare {repo}: {repo}/.pitboss/grind/prompts: Not a directory\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "made"),
+    [
+        ("init", ".pitboss/config.toml"),
+        ("prompts new alpha", ".pitboss/grind/prompts/alpha.md"),
+        ("prompts new alpha --dir own", "own/alpha.md"),
+        ("prompts new --from README.md", ".pitboss/grind/prompts/readme.md"),
+    ],
+)
+def test_a_file_is_made_whole_or_not_at_all(
+    pitboss: Callable[..., Said], repo: Path, args: str, made: str
+) -> None:
+    (repo / "README.md").write_text("Mend it.\n" * 10, encoding="utf-8")
+    with largest_file(80):
+        failed = pitboss(*args.split())
+    assert (failed.code, f"{made}: File too large\n" in failed.err) == (1, True)
+    assert not (repo / made).exists()
+    assert pitboss(*args.split()).code == 0
+    assert (repo / made).stat().st_size > 80

@@ -8,7 +8,7 @@ from pitboss.cli.shared.declare import command
 from pitboss.cli.shared.extras import answered_yes, has_terminal
 from pitboss.cli.shared.project import create, in_git, project_root, template
 from pitboss.core.embed import one_line
-from pitboss.errors import CommandError, StartError
+from pitboss.errors import FULL, CommandError, StartError
 from pitboss.screens.output import note, say
 from pitboss.store.files import append_durable
 from pitboss.store.paths import config_path, prompts_dir, rotations_dir
@@ -80,6 +80,8 @@ def _prepare(root: Path) -> Iterator[str]:
             yield _created(prompts_dir(root) / "hello.md", template("hello.md"))
         yield from _ignore(root / ".gitignore")
     except OSError as error:
+        if error.errno in FULL:
+            raise
         raise CommandError(f"cannot prepare {root}: {error.filename}: {error.strerror}") from error
 
 

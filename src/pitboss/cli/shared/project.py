@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from pitboss.errors import CommandError
+from pitboss.errors import FULL, CommandError
 
 _TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -30,12 +30,27 @@ def template(name: str) -> str:
 
 
 def create(path: Path, text: str) -> None:
-    """Write a new file, and the folders it needs; raises FileExistsError, CommandError on any other failure."""
+    """Write a new file, whole or not at all, and the folders it needs.
+
+    Raises FileExistsError, OSError on a full disk, CommandError on any other failure.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8", newline="\n") as stream:
-            stream.write(text)
+        _write(path, text)
     except OSError as error:
         if isinstance(error, FileExistsError) and error.filename == str(path):
             raise
+        if error.errno in FULL:
+            error.filename = str(path)
+            raise
         raise CommandError(f"cannot create {path}: {error.strerror}") from error
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8", newline="\n") as stream:
+        try:
+            stream.write(text)
+            stream.flush()
+        except BaseException:  # half a file would be kept by whoever tries again
+            path.unlink()
+            raise
