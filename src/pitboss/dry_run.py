@@ -20,6 +20,9 @@ from pitboss.git.whereabouts import has_unusable
 from pitboss.landing.readiness import refuse_unborn
 from pitboss.resolve import resolve_mission
 from pitboss.store.catalogue import resolve_target
+from pitboss.store.disorder import left_by, left_in_tree
+from pitboss.store.git_dir import lock_paths
+from pitboss.store.lock import lock_holder
 from pitboss.store.log import iter_records, scan_log
 from pitboss.store.paths import RunPaths
 from pitboss.store.queue import with_queue
@@ -32,6 +35,8 @@ if TYPE_CHECKING:
     from pitboss.core.run import RunState
     from pitboss.git.status import TreeStatus
     from pitboss.resolve import Options
+
+_UNCLEAN = "the working tree is not clean"
 
 
 class Report(NamedTuple):
@@ -72,7 +77,7 @@ def report(here: Path, options: Options, resume: str | None) -> Report:
             hooks=mission.hooks,
             run=run,
             first=_first(root, chooser, mission, run),
-            problem=_problem(status, in_place=mission.in_place) or _used_up(mission, run),
+            problem=_problem(root, status, mission, run) or _used_up(mission, run),
         )
     )
     return Report(text, mission.warnings)
@@ -123,8 +128,16 @@ def _used_up(mission: Mission, run: RunState | None) -> str | None:
     return None
 
 
-def _problem(status: TreeStatus | None, *, in_place: bool) -> str | None:
+def _problem(root: Path, status: TreeStatus | None, mission: Mission, run: RunState | None) -> str | None:
     """Why a real run would refuse to start here, if so; without a `status` there is no repository."""
     if status is None:
         return "this is not a git repository"
-    return "the working tree is not clean" if status.dirty and in_place else None
+    if holder := lock_holder(*lock_paths(root)):
+        return f"run {holder.run_id or '(unknown)'} is live in this working tree"
+    if not (status.dirty and mission.in_place):
+        return None
+    if run is None:
+        left = left_in_tree(root)
+        return f"{_UNCLEAN}; {left}" if left else _UNCLEAN
+    settled = status.branch == run.branch and left_by(root, run.run_id)
+    return None if settled else _UNCLEAN

@@ -195,7 +195,7 @@ def test_a_tree_that_grind_would_refuse_is_a_warning(project: Project) -> None:
     project.write(".gitignore", "")
 
     assert [(c["health"], c["finding"]) for c in findings(project)["repository"]] == [
-        ("warning", "on main, but 2 paths differ from the last commit"),
+        ("warning", "on main, but the working tree is not clean: 2 paths changed or untracked"),
         ("warning", ".pitboss is not ignored by git"),
     ]
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from pitboss import __version__
 from pitboss.core.events import PromptFacts, RunStarted
-from pitboss.core.recovery.refusals import StateUnreadable
 from pitboss.core.rotation import contenders
 from pitboss.core.worker import implementer
 from pitboss.errors import PitbossError, StartError
 from pitboss.git.switch import HeadPosition, Switch
 from pitboss.landing.refs import RUN_BRANCHES
-from pitboss.store.catalogue import find_run, read_state
-from pitboss.store.opening import is_folder, names_in, status
-from pitboss.store.paths import RunPaths, runs_dir
+from pitboss.store.catalogue import find_run
+from pitboss.store.disorder import left_in_tree
+from pitboss.store.opening import is_folder
+from pitboss.store.paths import RunPaths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,23 +34,9 @@ def look_ready(checked: Callable[[], TreeStatus], root: Path) -> TreeStatus:
     try:
         return checked()
     except StartError as error:
-        hints = (_left_in_tree(root, run_id) for run_id in sorted(names_in(runs_dir(root)), reverse=True))
-        if hint := next(filter(None, hints), None):
+        if hint := left_in_tree(root):
             raise StartError(error.message, hint=hint) from error
         raise
-
-
-def _left_in_tree(root: Path, run_id: str) -> str | None:
-    """What to do about a tree that this run left in disorder; None if it did not."""
-    paths = RunPaths(root, run_id)
-    if status(paths.switch) is not None:
-        return f"a run was killed while it switched branches: `pitboss repair {run_id}` puts the tree right"
-    with suppress(StateUnreadable):
-        state = read_state(paths)
-        left = (s.seq for s in (*state.unrescued, *state.in_flight) if s.assignment.worktree is None)
-        if (seq := next(left, None)) is not None:
-            return f"session {seq} of run {run_id} left its work there: `pitboss repair {run_id}` takes care of it"
-    return None
 
 
 def start_from(repo: Repo, here: HeadPosition, revision: str | None, *, in_place: bool) -> HeadPosition:

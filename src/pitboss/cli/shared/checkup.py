@@ -21,15 +21,17 @@ from pitboss.core.embed import one_line
 from pitboss.core.environment import agent_environment
 from pitboss.core.slash_commands import unexpanded
 from pitboss.core.worker import fixer, implementer
-from pitboss.errors import InputError, PitbossError
+from pitboss.errors import InputError, PitbossError, StartError
 from pitboss.git.errors import NotARepository
 from pitboss.git.repo import Repo
 from pitboss.git.version import installed_git
 from pitboss.git.whereabouts import FROM_BARE, has_unusable, is_bare
+from pitboss.landing.readiness import refuse_unclean
 from pitboss.pricing import table_version
 from pitboss.screens.output import clock
 from pitboss.store.catalogue import list_runs, run_of
 from pitboss.store.config import load_config
+from pitboss.store.disorder import left_in_tree
 from pitboss.store.git_dir import lock_paths
 from pitboss.store.library import configured_prompts_dir, discover_prompts, load_inputs
 from pitboss.store.lock import lock_holder
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from pitboss.core.sandbox.seen import Seen
+    from pitboss.git.status import TreeStatus
     from pitboss.trust import Trust
 
 LITTLE_DISK = 1 << 30
@@ -74,7 +77,8 @@ def _git(root: Path) -> Iterator[Check]:
 
 def _repository(root: Path) -> Iterator[Check]:
     try:
-        status = Repo.discover(root, purpose=_LOOKING).status()
+        repo = Repo.discover(root, purpose=_LOOKING)
+        status = repo.status()
     except NotARepository as error:
         bare = is_bare(root)
         if has_unusable(root) and not bare:
@@ -92,18 +96,21 @@ def _repository(root: Path) -> Iterator[Check]:
     if status.unborn:
         yield problem("repository", "there is no commit yet", hint="commit something first")
         return
-    where = f"on {one_line(status.branch)}" if status.branch else "on a detached HEAD"
-    if status.dirty:
-        paths = "1 path differs" if status.dirty == 1 else f"{status.dirty} paths differ"
-        yield warning(
-            "repository",
-            f"{where}, but {paths} from the last commit",
-            hint="commit or stash before you grind",
-        )
-    else:
-        yield ok("repository", f"{where}, clean")
+    yield _tree(root, repo, status)
     if status.pitboss_visible:
         yield warning("repository", ".pitboss is not ignored by git", hint="`pitboss init` fixes that")
+
+
+def _tree(root: Path, repo: Repo, status: TreeStatus) -> Check:
+    """Whether a run could start in the tree; what a live run changes in it is for nobody to put away."""
+    where = f"on {one_line(status.branch)}" if status.branch else "on a detached HEAD"
+    if lock_holder(*lock_paths(root)) is not None:
+        return ok("repository", f"{where}, in use by a live run")
+    try:
+        refuse_unclean(repo, status)
+    except StartError as error:
+        return warning("repository", f"{where}, but {error.message}", hint=left_in_tree(root) or error.hint)
+    return ok("repository", f"{where}, clean")
 
 
 def _inputs(root: Path) -> Iterator[Check]:
