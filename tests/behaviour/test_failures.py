@@ -114,6 +114,26 @@ def test_a_git_that_is_short_of_something_says_what_to_raise(said: str, words: s
     assert words in (GitError(("git", "gc"), said, code=128).hint or "")
 
 
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        ("worker", "Missing argument 'ADDRESS'"),
+        ("completion", "Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish"),
+        ("prompts new", "Missing argument 'NAME'"),
+        (
+            "history --by foo",
+            "Invalid value for '--by': 'foo' is not one of 'prompt', 'agent', 'model', 'day'",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_command_line_is_one_line_like_other_errors(
+    tmp_path: Path, args: str, said: str
+) -> None:
+    done = Project.create(tmp_path / "repo").pitboss(*args.split())
+    assert done.err.splitlines()[0] == f"error: {said}"
+    assert (done.code, len(done.err.splitlines())) == (4, 2)
+
+
 @pytest.mark.parametrize("args", ["--version", "--help", "status --help", "runs"])
 def test_no_room_for_what_is_printed_is_70_and_asks_for_room(tmp_path: Path, args: str) -> None:
     project = Project.create(tmp_path / "repo")

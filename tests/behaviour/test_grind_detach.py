@@ -132,7 +132,11 @@ def test_as_data(scene: Scene) -> None:
         (("--prompt-file", "missing.md"), 4, "missing.md: does not exist"),
         (("--dry-run",), 4, "--dry-run starts no run that --detach could be about"),
         (("--tui", "--json"), 4, "--tui shows the run to a person, --json is for programs: use either"),
-        (("--tui",), 1, "`pitboss grind --tui` needs a terminal"),
+        (
+            ("--tui",),
+            1,
+            "`pitboss grind --tui` needs a terminal\nhint: `pitboss grind --detach` starts the run without one",
+        ),
         (("--max-iterations", "many"), 4, "Invalid value for '--max-iterations'"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",

@@ -102,6 +102,20 @@ def test_a_json_reader_that_stops_reading_is_left_and_told_of(
     assert len(project.pitboss("log", run.run_id, "--json").out.splitlines()) == 12
 
 
+def test_a_full_disk_under_json_lines_is_told_in_words_and_costs_no_session(project: Project) -> None:
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        process = start(project, "--json", "--max-iterations", "3", out=full.fileno(), err=subprocess.PIPE)
+        _, err = process.communicate(timeout=PATIENCE_S)
+    run = the_run(project)
+    assert (process.returncode, len(run.records)) == (3, 3)
+    assert [line for line in err.decode().splitlines() if line.startswith("warning: ")] == [
+        (
+            "warning: 4 lines were not taken on stdout (No space left on device): "
+            f"`pitboss log {run.run_id} --json` has those of sessions"
+        )
+    ]
+
+
 def test_a_slow_json_reader_gets_every_line(project: Project, unread: tuple[int, int]) -> None:
     process = start(project, "--json", "--max-iterations", "20", out=unread[1], err=subprocess.DEVNULL)
     run_id = ""

@@ -273,7 +273,7 @@ class TestAtRest:
             (("unpause",), "`pitboss grind --resume` goes on with the last run"),
             (
                 ("budget", "--max-cost", "20", "--max-tokens", "none"),
-                "`pitboss grind --resume --max-tokens none --max-cost 20.0` goes on with the last run",
+                "`pitboss grind --resume --max-tokens none --max-cost 20` goes on with the last run",
             ),
             (
                 ("budget", "--until", "2026-05-01T01:00:00+02:00"),
@@ -296,7 +296,7 @@ class TestAtRest:
         [
             (("pause",), "`pitboss grind` starts a run"),
             (("unpause",), "`pitboss grind` starts a run"),
-            (("budget", "--max-cost", "20"), "`pitboss grind --max-cost 20.0` starts a run"),
+            (("budget", "--max-cost", "20"), "`pitboss grind --max-cost 20` starts a run"),
             (("stop",), "`pitboss runs` lists all runs"),
             (("skip",), "`pitboss runs` lists all runs"),
         ],

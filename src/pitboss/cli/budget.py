@@ -71,5 +71,5 @@ def _options(changes: CapChanges) -> Iterator[str]:
     for name, value in msgspec.structs.asdict(changes).items():
         if value is not msgspec.UNSET:
             given = NO_CAP if value is None else value
-            said = stamp(given) if isinstance(given, datetime) else given
+            said = stamp(given) if isinstance(given, datetime) else str(given).removesuffix(".0")
             yield f"--{name.removesuffix('_usd').replace('_', '-')} {said}"

@@ -138,7 +138,7 @@ def _detached(
         from pitboss.cli.shared.extras import need_screens, need_terminal
 
         need_screens("grind --tui")
-        need_terminal("grind --tui")
+        need_terminal("grind --tui", "`pitboss grind --detach` starts the run without one")
     started = start()
     if started.exit_code is not None:
         return started.exit_code

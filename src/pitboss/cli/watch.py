@@ -9,6 +9,8 @@ from pitboss.cli.shared.extras import need_screens, need_terminal
 from pitboss.cli.shared.project import project_root
 from pitboss.store.catalogue import latest_run
 
+_WITHOUT = "`pitboss status` shows the run once, `pitboss events -f` follows it line by line"
+
 
 @command()
 @argument("run_id", required=False, shell_complete=completing.run_ids)
@@ -19,7 +21,7 @@ def watch(*, run_id: str | None) -> None:
     touches the run. `?` shows all keys.
     """
     need_screens("watch")
-    need_terminal("watch")
+    need_terminal("watch", _WITHOUT)
     repo = project_root()
     first = None if run_id is None and latest_run(repo) is None else chosen_run(repo, run_id)
     from pitboss.cli.shared.desk import RepositoryDesk

@@ -31,6 +31,7 @@ class JsonProgress:
         self._log = LogFollower(paths.log, from_start=False)
         self._stdout = Patient(sys.stdout.fileno())
         self._due = self._taken = 0
+        self._refusal = ""
 
     def waits_as(self, event: RunEvent) -> int | RunEnded | None:
         """The number of a session, whose line is in the log, or the end of the run; None for anything else."""
@@ -47,7 +48,7 @@ class JsonProgress:
         """Print what the log has gained since, or the line of the run, if there is still a reader."""
         if isinstance(waiting, RunEnded):
             self._print(_run_line(waiting))
-            if self._stdout.gave_up:
+            if self._stdout.gave_up or self._refusal:
                 self._tell()
             return
         for record in self._log.new_records():
@@ -56,14 +57,24 @@ class JsonProgress:
             self._taken += 1
 
     def _print(self, line: bytes) -> bool:
-        return self._stdout.write(visible_json(line))
+        """Whether stdout took the line, and has taken all so far; raises BrokenPipeError if nobody reads any more."""
+        if self._refusal:
+            return False
+        try:
+            return self._stdout.write(visible_json(line))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            self._refusal = f" ({error.strerror})"
+            return False
 
     def _tell(self) -> None:
         left = self._due - self._taken
         lines = f"{left + 1} lines were" if left else "the line of the run was"
         note(
             warning(
-                f"{lines} not taken on stdout: `pitboss log {self._paths.run_id} --json` has those of sessions"
+                f"{lines} not taken on stdout{self._refusal}: "
+                f"`pitboss log {self._paths.run_id} --json` has those of sessions"
             )
         )
 

@@ -24,14 +24,11 @@ def need_screens(command: str, instead: str = "") -> None:
         )
 
 
-def need_terminal(command: str) -> None:
-    """Raise CommandError if there is no terminal that `command` could draw on and read keys from."""
+def need_terminal(command: str, instead: str) -> None:
+    """Raise CommandError if there is no terminal that `command` could draw on; `instead` says what works without."""
     if not has_terminal():
         more = " that can move its cursor, and TERM names none" if _is_on_a_terminal() else ""
-        raise CommandError(
-            f"`pitboss {command}` needs a terminal{more}",
-            hint="`pitboss status` shows the run once, `pitboss events -f` follows it line by line",
-        )
+        raise CommandError(f"`pitboss {command}` needs a terminal{more}", hint=instead)
 
 
 def answered_yes(question: str) -> bool:
