@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
     from pitboss.git.repo import Repo
 
+_SEPARATOR = "\n"
+"""What no field but the last can hold: git ends a name at the end of its line."""
+
 _FIELDS = ("%H", "%P", "%T", "%ct", "%an", "%ae", "%ad", "%B")
 _LOG = (
     *("log", "-z", "--first-parent", "--reverse", "--no-show-signature", "--no-color", "--no-mailmap"),
-    *("--encoding=UTF-8", "--date=raw", f"--format={'%x1f'.join(_FIELDS)}"),
+    *("--encoding=UTF-8", "--date=raw", f"--format={'%n'.join(_FIELDS)}"),
 )
 
 
@@ -117,7 +120,7 @@ def _owners(line: Sequence[_Commit], ends: dict[str, SessionRecord]) -> list[Ses
 def _line(repo: Repo, tip: str, since: str) -> Iterator[_Commit]:
     log = os.fsdecode(repo.git(*_LOG, tip, f"^{since}", "--")).rstrip("\0")
     for entry in log.split("\0") if log else []:
-        oid, parents, tree, made, name, mail, date, message = entry.split("\x1f", 7)
+        oid, parents, tree, made, name, mail, date, message = entry.split(_SEPARATOR, len(_FIELDS) - 1)
         yield _Commit(
             oid=oid,
             parents=tuple(parents.split()),
