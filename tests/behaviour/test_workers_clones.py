@@ -132,15 +132,17 @@ def test_a_run_says_which_filters_its_workers_lack_if_files_go_through_them(tmp_
     )
 
 
-def broken(folder: Path, oid: str) -> None:
-    """Damage an object in a worker's clone."""
+def broken(folder: Path, oid: str, content: bytes | None) -> None:
+    """Damage an object in a worker's clone, or remove it."""
     (file,) = folder.glob(f"repositories/*/.git/objects/{oid[:2]}/{oid[2:]}")
-    file.chmod(0o644)
-    file.write_bytes(b"no object")
+    file.unlink()
+    if content is not None:
+        file.write_bytes(content)
 
 
+@pytest.mark.parametrize("content", [b"no object", b"", None])
 def test_a_session_that_meets_a_damaged_clone_is_tried_elsewhere_and_the_worker_makes_a_new_clone(
-    tmp_path: Path,
+    tmp_path: Path, content: bytes | None
 ) -> None:
     project = Project.create(tmp_path / "project")
     configure(project)
@@ -148,7 +150,7 @@ def test_a_session_that_meets_a_damaged_clone_is_tried_elsewhere_and_the_worker_
     with cluster_beside(project, tmp_path / "cluster") as cluster:
         one = cluster.worker("one")
         assert project.pitboss("grind", "--workers", cluster.address).code == 0
-        broken(tmp_path / "cluster/one", project.git("rev-parse", "HEAD^{tree}").strip())
+        broken(tmp_path / "cluster/one", project.git("rev-parse", "HEAD^{tree}").strip(), content)
         done = project.pitboss("grind", "--workers", cluster.address, "--max-iterations", "1")
         assert "worker one gives the session up: git_failed" in done.err
         found = cluster.listed("one")

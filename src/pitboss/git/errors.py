@@ -39,8 +39,8 @@ _UNREACHABLE = "fatal: Could not read from remote repository.\n"
 _ADVICE_ENDS = "and the repository exists.\n"
 _BROKEN_OBJECTS = lazy_pattern(
     r"(?:object|pack|packfile|file) .*(?:is corrupt|is empty|hash mismatch|cannot be accessed|does not match index)"
-    r"|(?:unable to (?:read tree|read sha1 file|unpack|find)|failed to unpack tree object) |unable to read [0-9a-f]{40}"
-    r"|bad (?:tree )?object "
+    r"|(?:unable to (?:read (?:tree|blob object|sha1 file)|unpack|find|parse commit)|failed to unpack tree object) "
+    r"|(?:unable to|Could not) read [0-9a-f]{40}|missing (?:blob|tree|commit) object|bad (?:tree )?object "
     r"|missing necessary objects|unresolved delta|inflate: data stream error|invalid sha1 pointer"
 )
 _CANNOT_CONVERT = lazy_pattern(
