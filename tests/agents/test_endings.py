@@ -142,47 +142,6 @@ def test_a_result_is_not_the_last_word_while_a_task_runs(tmp_path: Path, clock: 
     assert (outcome.status, (tmp_path / "more").exists()) == (SessionStatus.OK, True)
 
 
-@pytest.mark.parametrize("code", [1, 130, 137])
-def test_who_is_done_and_exits_badly_has_done_its_work(
-    tmp_path: Path, clock: LeapingClock, code: int
-) -> None:
-    outcome = claude(tmp_path, clock, INIT, DONE, f"exit {code}")
-    assert (outcome.status, outcome.reason, outcome.exit_code) == (SessionStatus.OK, None, code)
-    assert outcome.warning == f"the agent said that it was done, and exited with {code}"
-
-
-TASK = system("task_started", task_id="b1", tool_use_id="t1")
-HUNG = "the agent said that it was done, and was stopped at its time limit: a background task still ran"
-CALL = {"id": "m2", "model": MODEL, "content": [{"type": "tool_use", "id": "t2", "name": "Bash"}]}
-
-
-@pytest.mark.parametrize(
-    ("steps", "status", "warning"),
-    [
-        ([TASK, DONE], SessionStatus.OK, HUNG),
-        ([system("background_tasks_changed", tasks=[{"task_id": "b1"}]), DONE], SessionStatus.OK, HUNG),
-        ([TASK, DONE, said("m2")], SessionStatus.TIMEOUT, None),
-        ([TASK, DONE, {"type": "assistant", "message": CALL}], SessionStatus.TIMEOUT, None),
-        ([TASK, FAILED], SessionStatus.TIMEOUT, None),
-        ([TASK, DONE | {"num_turns": 0, "usage": {}, "total_cost_usd": 0}], SessionStatus.TIMEOUT, None),
-        ([TASK], SessionStatus.TIMEOUT, None),
-    ],
-)
-def test_what_never_ends_beside_who_is_done_undoes_nothing_at_the_wall_clock(
-    tmp_path: Path,
-    clock: LeapingClock,
-    monkeypatch: pytest.MonkeyPatch,
-    steps: list[Line],
-    status: SessionStatus,
-    warning: str | None,
-) -> None:
-    clock.rules(supervisor)
-    outcome = claude(
-        tmp_path, clock, INIT, *steps, clock.passes(4000), FOREVER, idle_s=9000, max_seconds=3600
-    )
-    assert (outcome.status, outcome.warning) == (status, warning)
-
-
 def test_who_has_done_nothing_is_not_done_and_stalls(tmp_path: Path, clock: LeapingClock) -> None:
     nothing = DONE | {"num_turns": 0, "usage": {}, "total_cost_usd": 0}
     outcome = claude(tmp_path, clock, INIT, nothing, clock.passes(STILL_S), FOREVER)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from pitboss.agents.judgement import AgentExit, AgentVerdict, failed, stopped, too_late
 from pitboss.agents.services.failures import reason_to_ask_again
 from pitboss.core.measures import exact_money
@@ -28,22 +26,11 @@ def verdict_on_cut_short(request: AgentRequest, monitor: AgentMonitor, ended: Ex
     """
     match ended.ended_by:
         case EndedBy.WALL_CLOCK:
-            return monitor.word or _but_for_tasks(monitor) or too_late(request.max_seconds)
+            return monitor.word or too_late(request.max_seconds)
         case EndedBy.STOPPED:
             return _on_stopped(monitor, ended.stop)
         case _:
             return None
-
-
-def _but_for_tasks(monitor: AgentMonitor) -> AgentVerdict | None:
-    """The word of an agent that did its work and left something running that never ends, such as a server."""
-    word = monitor.word_but_for_tasks
-    if word is None or word.status is not SessionStatus.OK:
-        return None
-    warning = (
-        "the agent said that it was done, and was stopped at its time limit: a background task still ran"
-    )
-    return msgspec.structs.replace(word, warning=warning)
 
 
 def _on_stopped(monitor: AgentMonitor, why: StopRequest | None) -> AgentVerdict:

@@ -171,7 +171,7 @@ class Driver:
         verdict, missing = verdict_on_cut_short(request, monitor, ended), False
         if verdict is None:
             complaints = _complaints(request, launch, monitor.reader, ended)
-            verdict = monitor.reader.verdict_on_exit(AgentExit(code=ended.code, complaints=complaints))
+            verdict = monitor.reader.verdict(AgentExit(code=ended.code, complaints=complaints))
             verdict = self._of_lost_session(request, monitor.reader, verdict, complaints)
             missing = monitor.reader.silent and self._is_missing(ended, complaints)
         by_itself = ended.ended_by is EndedBy.EXIT
@@ -225,7 +225,7 @@ class Driver:
         exit_code: int | None = None,
     ) -> AgentOutcome:
         """The outcome; removes secrets that did not pass through the redacted output."""
-        spend, warning = reader.spend(), verdict.warning or reader.trouble
+        spend = reader.spend()
         evidence = msgspec.structs.replace(
             evidence,
             says_nothing=spend.nothing or verdict.lost_session,
@@ -245,7 +245,7 @@ class Driver:
             quota=reader.quota,
             lost_session=verdict.lost_session,
             idle=not reader.worked,
-            warning=warning and shortened(secrets.redact(warning)),
+            warning=reader.trouble and shortened(secrets.redact(reader.trouble)),
         )
 
     def _billed(self, spend: Spend, evidence: Evidence, secrets: Secrets) -> Usage:

@@ -55,7 +55,7 @@ class AgentVerdict(msgspec.Struct, frozen=True, kw_only=True):
     """A backend's judgement of an agent that has ended; the fields are those of AgentOutcome.
 
     `words` is everything that was said if `reason` shortens it. The driver sets `lost_session` if the session to
-    resume is gone. `warning`: what people should know about how it ended.
+    resume is gone.
     """
 
     status: SessionStatus = SessionStatus.OK
@@ -63,7 +63,6 @@ class AgentVerdict(msgspec.Struct, frozen=True, kw_only=True):
     words: str | None = None
     resets_at: float | None = None
     lost_session: bool = False
-    warning: str | None = None
 
 
 def failed(reason: Reason, words: str | None, *, resets_at: float | None = None) -> AgentVerdict:

@@ -42,7 +42,7 @@ class AgentMonitor:
     """Passes an agent's events on as its output comes, and says whether to stop it.
 
     `word` is the verdict on an agent that says it is done, as long as it says so: what a CLI prints while being stopped
-    does not count. `word_but_for_tasks` is the same for one that is done but for tasks in the background.
+    does not count.
     """
 
     def __init__(
@@ -59,7 +59,6 @@ class AgentMonitor:
         self.spent_usd = 0.0
         self.hopeless: AgentVerdict | None = None
         self.word: AgentVerdict | None = None
-        self.word_but_for_tasks: AgentVerdict | None = None
         self._pricing = pricing
         self._on_event = on_event
         self._priced: Spend | None = None
@@ -89,8 +88,6 @@ class AgentMonitor:
 
     def _note_word(self) -> None:
         """Take the agent at its word from when it says it is done until it does something more."""
-        waits = self.reader.waits_for_tasks
-        self.word_but_for_tasks = self.reader.verdict(AgentExit(code=0)) if waits else None
         if not self.reader.done:
             self.word = self._settled = None
             return

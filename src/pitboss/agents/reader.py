@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from time import time
-from typing import TYPE_CHECKING, Any, ClassVar
-
-import msgspec
+from typing import TYPE_CHECKING, Any
 
 from pitboss.agents.judgement import AgentExit, failed
-from pitboss.agents.output.lines import JsonLines, last_line, shortened
+from pitboss.agents.output.lines import JsonLines, shortened
 from pitboss.core.agent import AgentEvent, EventKind
-from pitboss.core.session import Reason, SessionStatus, reason_kind
+from pitboss.core.session import Reason, SessionStatus
 from pitboss.core.usage import Usage
 
 if TYPE_CHECKING:
@@ -44,9 +42,6 @@ class Reader(ABC):
     `trouble` is what people should know about how it reports, if anything.
     """
 
-    has_last_word: ClassVar[bool] = True
-    """Whether the CLI says that it is done in words of their own; of one that does not, the exit code says it too."""
-
     def __init__(self, request: AgentRequest) -> None:
         self.model = request.model
         self.text: str | None = None
@@ -78,11 +73,6 @@ class Reader(ABC):
         if not self.finished or self.tool_running:
             return False
         return self.worked or self.verdict(AgentExit(code=0)).status is not SessionStatus.OK
-
-    @property
-    def waits_for_tasks(self) -> bool:
-        """Whether the CLI has said that it is done, and only tasks in the background still run."""
-        return self.finished and self.worked and bool(self._background) and not self._open_tools
 
     @property
     def worked(self) -> bool:
@@ -122,24 +112,6 @@ class Reader(ABC):
     @abstractmethod
     def verdict(self, ended: AgentExit) -> AgentVerdict:
         """Judge an agent that ended on its own."""
-
-    def verdict_on_exit(self, ended: AgentExit) -> AgentVerdict:
-        """The verdict on an agent that ended on its own, which may have been done before it exited as it did.
-
-        An exit code alone, or a complaint about whatever it did after its last word, does not undo what it did.
-        """
-        verdict = self.verdict(ended)
-        is_done = self.has_last_word and self.done
-        if verdict.status is SessionStatus.OK or not ended.code or not is_done:
-            return verdict
-        by_code = self.verdict(AgentExit(code=ended.code))
-        word = self.verdict(AgentExit(code=0))
-        if word.status is not SessionStatus.OK or reason_kind(by_code.reason) is not Reason.EXIT_CODE:
-            return verdict
-        last = last_line(ended.complaints)
-        how = f"exited with {ended.code}" if ended.code > 0 else f"was ended by signal {-ended.code}"
-        warning = f"the agent said that it was done, and {how}" + (f": {last}" if last else "")
-        return msgspec.structs.replace(word, warning=warning)
 
     def named(self, session_id: str | None) -> None:
         """Note the CLI's own name for its session; one other than the session to resume has no earlier bill."""

@@ -100,7 +100,7 @@ class AgentOutcome(msgspec.Struct, frozen=True, kw_only=True):
     own name for its session, `quota` its last report on its subscription. `lost_session`: the session named by
     `AgentRequest.resume` no longer exists, so nothing was done; start a new one. `idle`: the output says that the
     agent did nothing at all, so an ok verdict needs some work to back it up. `warning`: what people should know about
-    how it reports or ended. `missing`: its program was not there, or not whole, as while somebody updates it.
+    how it reports. `missing`: its program was not there, or not whole, as while somebody updates it.
     """
 
     status: SessionStatus

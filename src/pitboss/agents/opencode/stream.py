@@ -56,8 +56,6 @@ REFUSED = ("rejected permission", "prevents you from using")
 class OpencodeReader(JsonReader):
     """Reads one `opencode run` from first byte to last, in chunks cut anywhere."""
 
-    has_last_word = False
-
     def __init__(self, request: AgentRequest) -> None:
         super().__init__(request)
         self._env = request.env
