@@ -84,6 +84,30 @@ git commit -qm more; echo last >last; git add last; git commit -qm last"""
 BREAK = {"gone": "rm -f $f", "empty": "chmod u+w $f; : >$f", "garbage": "chmod u+w $f; echo garbage >$f"}
 
 
+def test_what_a_partial_clone_has_not_fetched_is_not_lost(tmp_path: Path) -> None:
+    remote, clone = tmp_path / "remote", tmp_path / "clone"
+    remote.mkdir()
+    sh(remote, f"{SETUP}; git config uploadpack.allowFilter true; echo later >file; git commit -qam later")
+    sh(tmp_path, f"git clone -q --filter=blob:none -b main file://{remote} clone")
+    sh(
+        clone,
+        "git config user.name a; git config user.email b; git checkout -q -b own; git merge -q origin/own",
+    )
+    base, head = sh(clone, "git rev-parse main HEAD").split()
+    remote.rename(tmp_path / "away")
+    assert "?" in sh(clone, "git rev-list --objects --missing=print HEAD")
+    assert head_is_whole(Repo.discover(clone), "own", base=base, head=head)
+    assert sh(clone, "git symbolic-ref HEAD; git rev-parse HEAD").split() == ["refs/heads/own", head]
+
+    sh(
+        clone,
+        f"echo mine >mine; git add mine; git commit -qm mine; {FILE_OF.format('HEAD:mine')}; chmod u+w $f; : >$f",
+    )
+    head = sh(clone, "git rev-parse HEAD").strip()
+    assert head_is_whole(Repo.discover(clone), "own", base=base, head=head)
+    assert sh(clone, "git cat-file -p HEAD:mine") == "mine\n"
+
+
 def _whole(folder: Path, base: str) -> bool:
     head = sh(folder, "git rev-parse HEAD").strip()
     return head_is_whole(Repo.discover(folder), "own", base=base, head=head)

@@ -24,6 +24,7 @@ _SUFFIX = ".lost"
 _FILE = b"100"
 _CHECK = ("cat-file", "--batch-check=%(objectname) %(objecttype)")
 _MISSING = b" missing"
+_PROMISED = ".promisor"
 _TRACKED = ("ls-files", "-z", "--stage")
 _WRITE = ("hash-object", "-w", "--stdin-paths")
 
@@ -34,13 +35,22 @@ def lost_objects(repo: Repo, base: str, tip: str) -> frozenset[bytes]:
     Perhaps not all of them; none if none is lost. Raises GitError.
     """
     try:
-        listed = repo.git(*_LISTED, f"{base}..{tip}", "--").replace(_MARK, b"").split()
+        listed = repo.git(*_LISTED, f"{base}..{tip}", "--").split()
     except GitError as error:
         listed = [os.fsencode(oid) for oid in _NAMES.findall(error.stderr)]
         if not error.objects_are_broken or not (lost := _unreadable(repo, listed)):
             raise
         return lost
-    return _unreadable(repo, listed)
+    if any(oid.startswith(_MARK) for oid in listed) and _is_partial(repo):
+        listed = [oid for oid in listed if not oid.startswith(_MARK)]
+    return _unreadable(repo, (oid.removeprefix(_MARK) for oid in listed))
+
+
+def _is_partial(repo: Repo) -> bool:
+    """Whether it is a partial clone: what that has not got, its remote has, and git would fetch it one by one."""
+    with suppress(OSError), os.scandir(repo.common_dir / "objects" / "pack") as packs:
+        return any(pack.name.endswith(_PROMISED) for pack in packs)
+    return False
 
 
 def write_again(repo: Repo, lost: frozenset[bytes]) -> bool:
