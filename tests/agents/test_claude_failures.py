@@ -27,7 +27,7 @@ API = {"is_error": True, "terminal_reason": "api_error", "result": "said so"}
         (API | {"api_error_status": 404}, {}, Reason.NOT_FOUND),
         (API | {"api_error_status": 429}, {}, Reason.RATE_LIMITED),
         (API | {"api_error": "usage_limit_reached"}, {"error": "server_error"}, Reason.RATE_LIMITED),
-        (API | {"api_error_status": "429"}, {}, Reason.AGENT_ERROR),
+        (API | {"api_error_status": "429"}, {}, Reason.RATE_LIMITED),
         (API, {}, Reason.AGENT_ERROR),
     ],
 )

@@ -117,18 +117,16 @@ def test_a_git_that_is_short_of_something_says_what_to_raise(said: str, words: s
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        ("worker", "Missing argument 'ADDRESS'"),
+        ("worker", "Missing argument 'ADDRESS'."),
         ("completion", "Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish"),
         ("prompts new", "Missing argument 'NAME'"),
         (
             "history --by foo",
-            "Invalid value for '--by': 'foo' is not one of 'prompt', 'agent', 'model', 'day'",
+            "Invalid value for '--by': 'foo' is not one of 'prompt', 'agent', 'model', 'day'.",
         ),
     ],
 )
-def test_what_is_wrong_with_a_command_line_is_one_line_like_other_errors(
-    tmp_path: Path, args: str, said: str
-) -> None:
+def test_what_is_wrong_with_a_command_line_is_one_line(tmp_path: Path, args: str, said: str) -> None:
     done = Project.create(tmp_path / "repo").pitboss(*args.split())
     assert done.err.splitlines()[0] == f"error: {said}"
     assert (done.code, len(done.err.splitlines())) == (4, 2)

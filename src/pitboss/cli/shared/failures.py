@@ -148,7 +148,7 @@ def _of_the_command_line(error: BaseException) -> Failure | None:
         case click.ClickException():
             context = getattr(error, "ctx", None)
             path = context.command_path if context is not None else "pitboss"
-            said = " ".join(error.format_message().split()).removesuffix(".")
+            said = " ".join(error.format_message().split())
             return Failure(USAGE, (said,), how_to_use(path.removeprefix("pitboss").strip()))
         case _:
             return None
