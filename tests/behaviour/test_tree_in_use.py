@@ -42,6 +42,17 @@ def at_work(project: Project, gate: Gate) -> None:
     project.prompt("chore", f"echo more >>README.md; {gate.script}", max_runs=1)
 
 
+def killed_at_work(project: Project, tmp_path: Path) -> None:
+    """A run whose runner was killed while its session had changed a file."""
+    gate = Gate(tmp_path / "gate")
+    at_work(project, gate)
+    with grinding(project) as live:
+        gate.wait()
+        os.kill(live.runner(), signal.SIGKILL)
+        live.ended()
+    gate.open()
+
+
 def test_what_a_live_session_changes_is_not_to_be_put_away(project: Project, tmp_path: Path) -> None:
     gate = Gate(tmp_path / "gate")
     at_work(project, gate)
@@ -58,13 +69,7 @@ def test_what_a_live_session_changes_is_not_to_be_put_away(project: Project, tmp
 def test_what_a_dead_session_left_is_for_repair_or_a_resume_and_not_to_be_put_away(
     project: Project, tmp_path: Path
 ) -> None:
-    gate = Gate(tmp_path / "gate")
-    at_work(project, gate)
-    with grinding(project) as live:
-        gate.wait()
-        os.kill(live.runner(), signal.SIGKILL)
-        live.ended()
-    gate.open()
+    killed_at_work(project, tmp_path)
     run = the_run(project)
     unclean = f"on {RUN.format(run)}, but the working tree is not clean: 1 path changed or untracked"
     assert of_the_tree(project) == ("warning", unclean, LEFT.format(run))
@@ -89,13 +94,7 @@ def test_doctor_says_of_a_users_own_changes_what_grind_says(project: Project, st
 def test_a_resume_would_not_settle_what_lies_in_the_tree_of_another_branch(
     project: Project, tmp_path: Path
 ) -> None:
-    gate = Gate(tmp_path / "gate")
-    at_work(project, gate)
-    with grinding(project) as live:
-        gate.wait()
-        os.kill(live.runner(), signal.SIGKILL)
-        live.ended()
-    gate.open()
+    killed_at_work(project, tmp_path)
     project.git("switch", "-q", "main")
     assert problems(project, "--resume") == ["the working tree is not clean"]
     assert project.pitboss("grind", "--resume").code == 4
