@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Semaphore
@@ -23,16 +24,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BEATS = 6
+BEATS = 4
 """How many beats fit into the time after which the other side is given up."""
 
-LONGEST_BEAT_S = 10.0
+LONGEST_BEAT_S = 15.0
 BEAT = encoded(Beat())
 FULL = 64
 """Messages that may wait to be sent, or to be taken, before senders that can wait do so."""
 
 PAUSE_S = 0.01
 """Seconds between two checks whether there is room again."""
+
+LOOK_S = 1.0
+"""Seconds between two checks whether the connection is closed while there is no room."""
 
 PIECE = 512 * 1024
 WINDOW = 8
@@ -65,7 +69,8 @@ class Wire(Generic[M]):
         self._loop = loop
         self._decode = decode
         self._lost_after_s = lost_after_s
-        self._out: asyncio.Queue[tuple[bytes, bytes]] = asyncio.Queue()
+        self._out: deque[tuple[bytes, bytes]] = deque()
+        self._has_out = asyncio.Event()
         self._in: SimpleQueue[tuple[M, Parcel] | tuple[()] | None] = SimpleQueue()
         self._nudged = False
         self._folder = folder
@@ -79,7 +84,7 @@ class Wire(Generic[M]):
     @property
     def is_full(self) -> bool:
         """Whether so much waits to be sent that senders that can wait should."""
-        return self._out.qsize() >= FULL
+        return len(self._out) >= FULL
 
     @property
     def is_behind(self) -> bool:
@@ -110,7 +115,10 @@ class Wire(Generic[M]):
 
     async def _send(self) -> None:
         while True:
-            head, body = await self._out.get()
+            while not self._out:
+                self._has_out.clear()
+                await self._has_out.wait()
+            head, body = self._out.popleft()
             if not head:
                 return
             await self._comm.write([head, body])
@@ -132,7 +140,7 @@ class Wire(Generic[M]):
                     self._window.release()
                 case CargoPiece():
                     await asyncio.to_thread(beside.add, bytes(body))
-                    self._out.put_nowait((encoded(PieceTaken()), b""))
+                    self._send_next((encoded(PieceTaken()), b""))
                 case _:
                     if beside:
                         beside.add(bytes(body))
@@ -160,7 +168,11 @@ class Wire(Generic[M]):
         """Beat unless something was said within `after_s`."""
         if now - self._said >= after_s:
             self._said = now
-            self._out.put_nowait((BEAT, b""))
+            self._send_next((BEAT, b""))
+
+    def _send_next(self, item: tuple[bytes, bytes]) -> None:
+        self._out.append(item)
+        self._has_out.set()
 
     # In the session's thread
 
@@ -185,7 +197,7 @@ class Wire(Generic[M]):
     def _has_room(self) -> bool:
         """Wait until there is room for another piece; False if the connection is closed."""
         while not self._closed:
-            if self._window.acquire(timeout=LONGEST_BEAT_S / BEATS):
+            if self._window.acquire(timeout=LOOK_S):
                 return True
         return False
 
@@ -217,5 +229,6 @@ class Wire(Generic[M]):
         self._soon((b"", b""))
 
     def _soon(self, item: tuple[bytes, bytes]) -> None:
+        self._out.append(item)  # at once, so that `is_full` counts it even if the loop is busy
         with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._out.put_nowait, item)
+            self._loop.call_soon_threadsafe(self._has_out.set)
