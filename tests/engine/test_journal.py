@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
+from itertools import pairwise
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,7 @@ from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.quota import Quota
 from pitboss.core.run import build_state
 from pitboss.core.session import Assignment, Outcome, SessionRecord, SessionStatus, transcript_name
+from pitboss.engine import state_writer
 from pitboss.engine.attempt import Attempt
 from pitboss.engine.journal import Journal
 from pitboss.engine.state_writer import CROWD
@@ -87,6 +90,35 @@ def test_sessions_that_write_at_the_same_time_all_come_to_their_end(tmp_path: Pa
     assert kept.in_flight == ()
     assert kept.budget_consumed.iterations == sessions
     assert sorted(record.seq for record in iter_records(rundir.paths.log)) == list(range(1, sessions + 1))
+
+
+def test_sessions_that_waited_for_the_same_write_go_on_one_after_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_writer, "SHARED_S", 0.02)
+    state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
+    sessions = CROWD + 10
+    with RunDir.create(tmp_path, state) as rundir:
+        journal = Journal(rundir, state, ScriptedChooser(()), now)
+        dispatch(journal, *range(1, sessions + 1))
+        went_on: list[float] = []
+
+        def end(seq: int) -> None:
+            journal.ended(seq, Outcome(status=SessionStatus.OK, ended_at=now()))
+            written = {each.seq: each.progress.outcome for each in read_state(rundir.paths).in_flight}
+            assert written[seq] is not None
+            went_on.append(time.monotonic())
+
+        threads = [Thread(target=end, args=(seq,), daemon=True) for seq in range(1, 11)]
+        for thread in threads:
+            thread.start()
+        time.sleep(0.1)
+        journal.dispatched()  # by the loop: that write serves all
+        for thread in threads:
+            thread.join(BOUND_S)
+    apart = [after - before for before, after in pairwise(went_on)]
+    assert min(apart) > state_writer.APART_S / 4
+    assert sum(apart) < state_writer.LONGEST_REST_S
 
 
 def test_agents_are_shown_the_latest_sessions_in_the_order_in_which_they_ended(tmp_path: Path) -> None:

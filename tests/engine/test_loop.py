@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from contextlib import ExitStack
 from datetime import timedelta
+from itertools import pairwise
 from threading import Event, Thread, current_thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +27,7 @@ from pitboss.core.settling import settle
 from pitboss.core.stops import Ending, RunStatus, StopReason, StopRequest
 from pitboss.engine import loop as loop_module
 from pitboss.engine import picking as picking_module
+from pitboss.engine import pool as pool_module
 from pitboss.engine import state_writer
 from pitboss.engine.brakes import Brakes, Past
 from pitboss.engine.control import Control
@@ -515,6 +518,28 @@ def test_a_session_takes_the_thread_of_one_that_has_ended_and_none_outlives_the_
     assert not thread.is_alive()
 
 
+def gaps(moments: Sequence[float]) -> list[float]:
+    return [after - before for before, after in pairwise(moments)]
+
+
+def test_sessions_that_would_begin_together_begin_a_moment_apart(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "APART_S", 0.2)
+    begun: list[float] = []
+
+    def how(seq: int) -> How:
+        begun.append(time.monotonic())
+        if seq <= ROOM.max_parallel:
+            stage.wait_for(ROOM.max_parallel)
+        return How()
+
+    stage.grind("alpha " * 9, how, room=ROOM)
+    first = gaps(begun)[: ROOM.max_parallel - 1]
+    assert min(first) > 0.15
+    assert sum(gaps(begun)) < 0.2 * ROOM.max_parallel  # those that follow wait for nobody
+
+
 @pytest.fixture
 def crowded(monkeypatch: pytest.MonkeyPatch) -> None:
     """More than two sessions in flight are a crowd."""
@@ -534,6 +559,26 @@ def test_sessions_of_a_crowd_begin_together_once_all_of_them_are_durable(stage: 
     assert stage.grind("alpha " * 9, how, room=WIDE).reason is StopReason.EXHAUSTED
     assert stage.begun == [(1,), (2,), tuple(range(3, 10))]
     assert stage.log == list(range(1, 10))
+
+
+@pytest.mark.usefixtures("crowded")
+def test_sessions_of_a_crowd_are_spread_over_the_time_until_the_next_write(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_writer, "SHARED_S", 0.05)
+    monkeypatch.setattr(pool_module, "APART_S", 0.1)
+    begun: dict[int, float] = {}
+
+    def how(seq: int) -> How:
+        begun[seq] = time.monotonic()
+        stage.wait_for(9)
+        return How()
+
+    stage.grind("alpha " * 9, how, room=WIDE)
+    assert stage.begun == [(1,), (2,), tuple(range(3, 10))]
+    together = gaps([begun[seq] for seq in range(3, 10)])
+    assert min(together) > 0.03
+    assert sum(together) < 9 * 0.05  # then the next write is due
 
 
 @pytest.mark.usefixtures("crowded")

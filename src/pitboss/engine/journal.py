@@ -60,6 +60,8 @@ class Journal:
         self._version = 0
         self._writer = StateWriter(rundir, self._lock, lambda: (self._state, self._version))
         self._early: dict[int, SessionRecord] = {}
+        self._done = _with_outcome(state)
+        """The numbers of the sessions in flight whose agents are done; some of them may have a record."""
         self._counted: tuple[BudgetSnapshot, int] | None = None
         """The sum of all records, and how many of their sessions are in flight; None after a new record."""
         self._latest = LatestSessions(rundir.paths.log)
@@ -82,6 +84,12 @@ class Journal:
             if not self._early:
                 return self._state.in_flight
             return tuple(s for s in self._state.in_flight if s.assignment.seq not in self._early)
+
+    @property
+    def done(self) -> tuple[InFlight, ...]:
+        """Those of `running` whose agents are done, found without looking at each."""
+        with self._lock:
+            return tuple(self.session(seq) for seq in sorted(self._done) if seq not in self._early)
 
     @property
     def consumed(self) -> BudgetSnapshot:
@@ -115,8 +123,8 @@ class Journal:
         """`spent`, and what sessions used whose agents are done and that have no record yet."""
         with self._lock:
             used, running = self.spent()
-            done = (session.progress.outcome for session in self.running)
-            return reduce(spend_outcome, filter(None, done), used), running
+            outcomes = (session.progress.outcome for session in self.done)
+            return reduce(spend_outcome, filter(None, outcomes), used), running
 
     def spending(self) -> tuple[BudgetSnapshot, tuple[int, ...]]:
         """`consumed`, and the numbers of the sessions it does not count yet, at one moment."""
@@ -236,6 +244,7 @@ class Journal:
         """Write how the agent ended; from here on it is never run again."""
         with self._lock:
             self._update(seq, outcome=outcome, begun=False, pid=None, pid_started=None)
+            self._done.add(seq)
         self._writer.write(durable=True)
 
     def vacated(self, seq: int, commit: str) -> None:
@@ -285,6 +294,7 @@ class Journal:
             self._early[record.seq] = record
             while following := self._early.pop(self._state.last_session_seq + 1, None):
                 self._state = self._chooser.advance(self._state, following)
+                self._done.discard(following.seq)
                 self._version += 1
             if self._early or self._state.early:
                 waiting = tuple(self._early[seq] for seq in sorted(self._early))
@@ -294,6 +304,7 @@ class Journal:
         """Take over a state that recovery worked out, and make it the checkpoint."""
         with self._lock:
             self._state = _in_order(state)
+            self._done = _with_outcome(state)
             self._counted = None
             self._replace()
         self._writer.write(durable=True)
@@ -366,6 +377,10 @@ class Journal:
 
 def _further(session: InFlight, changes: dict[str, object]) -> InFlight:
     return msgspec.structs.replace(session, progress=msgspec.structs.replace(session.progress, **changes))
+
+
+def _with_outcome(state: RunState) -> set[int]:
+    return {session.seq for session in state.in_flight if session.progress.outcome is not None}
 
 
 def _in_order(state: RunState) -> RunState:

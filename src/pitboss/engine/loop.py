@@ -112,7 +112,7 @@ class Loop:
 
     def _take(self, tidy: Callable[[], None]) -> None:
         """Begin what was assigned, and take back what ends next; in a crowd, several sessions at a time."""
-        self._pool.begin()
+        self._pool.begin(self._journal.rest_s)
         self._journal.keep_up()
         for record in self._pool.wait(LOOK_S, self._journal.rest_s):
             self._brakes.take(record)

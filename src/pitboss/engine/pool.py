@@ -1,6 +1,9 @@
 """The threads of the sessions in flight: one each, with its record or error handed back to the loop.
 
 A thread whose session has ended takes the next one: starting a thread takes longer than waking one.
+
+Sessions that begin together tend to end together, and then compete for Python's lock and the processors. So those
+that would begin together, as a run's first ones do, begin a moment apart.
 """
 
 from __future__ import annotations
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
     News = tuple[int, SessionRecord | BaseException | None]
     """A session's number, and its record or what ended it; None if it has vacated its place."""
 
+APART_S = 0.02
+"""Seconds from one session's start to the next one's, where they would begin together: each computes about as long."""
+
 
 class Pool:
     """Runs sessions side by side; only the loop's thread uses it, except for `wake`.
@@ -45,6 +51,7 @@ class Pool:
         self._news: SimpleQueue[News | None] = SimpleQueue()
         self._due: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._threads = 0
+        self._latest_s = -APART_S
         self._assigned: dict[int, Assignment] = {}
         self._placed: dict[int, Assignment] = {}
         self._landing: dict[int, Assignment] = {}
@@ -70,18 +77,31 @@ class Pool:
         return len(self._assigned)
 
     def assign(self, choice: Choice) -> None:
-        """Assign a session; it takes up room from now on, and begins with `begin`."""
+        """Assign a session; it takes up room from now on, and begins with `begin`.
+
+        If it is the first one of its thread, this waits for a moment after the latest assignment.
+        """
+        if self._lacks_thread and not self._assigned:
+            time.sleep(max(0.0, self._latest_s + APART_S - time.monotonic()))
+        self._latest_s = time.monotonic()
         session = self._assign(choice)
         self._assigned[session.seq] = session
 
-    def begin(self) -> None:
-        """Run what was assigned, each session in a thread, which cannot keep the process from ending."""
+    def begin(self, rest_s: Callable[[], float] = lambda: 0.0) -> None:
+        """Run what was assigned, each session in a thread, which cannot keep the process from ending.
+
+        In a crowd, where the next ones begin in `rest_s` seconds, these are spread over that time.
+        """
         if not self._assigned:
             return
         sessions = tuple(self._assigned.values())
         self._assigned.clear()
-        for session in self._begin(sessions):
+        begun = self._begin(sessions)
+        apart_s = min(APART_S, rest_s() / len(sessions))
+        for session in begun:
             self._start(session)
+            if apart_s:
+                time.sleep(apart_s)
 
     def _start(self, session: Assignment) -> None:
         def body() -> None:
@@ -92,10 +112,14 @@ class Pool:
             except BaseException as error:
                 self._news.put((session.seq, error))
 
-        if self._threads <= len(self._placed) + len(self._landing):
+        if self._lacks_thread:
             self._add_thread()
         self._placed[session.seq] = session
         self._due.put(body)
+
+    @property
+    def _lacks_thread(self) -> bool:
+        return self._threads <= len(self._landing) + len(self._placed) + len(self._assigned)
 
     def _add_thread(self) -> None:
         """Start one more thread. If the system starts no more, sessions wait for those there are.

@@ -26,6 +26,9 @@ SHARED_S = 0.001
 LONGEST_REST_S = 1.0
 """The longest time between two such writes, in seconds."""
 
+APART_S = 0.02
+"""Seconds between threads that go on after the same write; less if there are too many of them until the next one."""
+
 LOOP_FIRST = 1.5
 """A session waits so many times as long as the loop before it writes by itself: the loop's write serves all."""
 
@@ -41,6 +44,8 @@ class StateWriter:
         self._written = 0
         self._durable = 0
         self._rests_until = 0.0
+        self._waiting = 0
+        self._apart_s = 0.0
 
     @property
     def is_crowded(self) -> bool:
@@ -55,18 +60,28 @@ class StateWriter:
         """Write the current state, unless another thread has done so since the caller changed it.
 
         The write is not under the lock, so that a record need not wait for it. A thread that waits here may find a
-        later state written. In a crowd it waits for that, unless it is the loop, which writes `at_once`; changes that
-        need not be durable are left to `keep_up`.
+        later state written. In a crowd it waits for that, unless it is the loop, which writes `at_once`; threads that
+        waited for the same write go on one after another. Changes that need not be durable are left to `keep_up`.
         """
+        pause_s = 0.0
         with self._news:
             wanted = self._latest()[1]
             if self.is_crowded and not at_once:
                 if not durable:
                     return
-                self._news.wait_for(lambda: wanted <= self._durable, LOOP_FIRST * self.rest_s())
+                pause_s = self._await_write(wanted)
         with self._writing:
             if wanted > (self._durable if durable else self._written):
                 self._write(durable=durable)
+        if pause_s:
+            time.sleep(pause_s)
+
+    def _await_write(self, wanted: int) -> float:
+        """Wait until that version is durable, but not for ever; returns after how many seconds more to go on."""
+        self._waiting += 1
+        self._news.wait_for(lambda: wanted <= self._durable, LOOP_FIRST * self.rest_s())
+        self._waiting -= 1
+        return self._waiting * self._apart_s
 
     def keep_up(self) -> None:
         """In a crowd, write changes that no thread waits for, unless the last write was a moment ago."""
@@ -84,5 +99,7 @@ class StateWriter:
         with self._news:
             self._written = version
             self._durable = version if durable else self._durable
-            self._rests_until = time.monotonic() + min(LONGEST_REST_S, self._in_flight * SHARED_S)
+            rest_s = min(LONGEST_REST_S, self._in_flight * SHARED_S)
+            self._rests_until = time.monotonic() + rest_s
+            self._apart_s = min(APART_S, rest_s / (self._waiting + 1))
             self._news.notify_all()
