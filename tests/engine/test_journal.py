@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from itertools import pairwise
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,7 @@ from pitboss.store.catalogue import read_state
 from pitboss.store.log import iter_records
 from pitboss.store.rundir import RunDir
 from tests.support.cli import wait_until
+from tests.support.clock import NapClock
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,30 +95,32 @@ def test_sessions_that_write_at_the_same_time_all_come_to_their_end(tmp_path: Pa
 def test_sessions_that_waited_for_the_same_write_go_on_one_after_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = NapClock()
+    monkeypatch.setattr(state_writer, "time", clock)
     monkeypatch.setattr(state_writer, "SHARED_S", 0.02)
     state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
-    sessions = CROWD + 10
+    outcome = Outcome(status=SessionStatus.OK, ended_at=now())
+    ends = range(1, 11)
     with RunDir.create(tmp_path, state) as rundir:
         journal = Journal(rundir, state, ScriptedChooser(()), now)
-        dispatch(journal, *range(1, sessions + 1))
-        went_on: list[float] = []
+        dispatch(journal, *range(1, CROWD + 20))
 
         def end(seq: int) -> None:
-            journal.ended(seq, Outcome(status=SessionStatus.OK, ended_at=now()))
+            journal.ended(seq, outcome, apart=seq != ends[-1])
             written = {each.seq: each.progress.outcome for each in read_state(rundir.paths).in_flight}
             assert written[seq] is not None
-            went_on.append(time.monotonic())
 
-        threads = [Thread(target=end, args=(seq,), daemon=True) for seq in range(1, 11)]
+        threads = [Thread(target=end, args=(seq,), daemon=True) for seq in ends]
         for thread in threads:
             thread.start()
-        time.sleep(0.1)
+        wait_until(lambda: len(journal.done) == len(ends))
+        time.sleep(0.05)  # until the last of them waits for the write
         journal.dispatched()  # by the loop: that write serves all
         for thread in threads:
             thread.join(BOUND_S)
-    apart = [after - before for before, after in pairwise(went_on)]
-    assert min(apart) > state_writer.APART_S / 4
-    assert sum(apart) < state_writer.LONGEST_REST_S
+    apart_s = state_writer.APART_S
+    assert sorted(clock.naps) == pytest.approx([nth * apart_s for nth in range(1, len(clock.naps) + 1)])
+    assert len(ends) // 2 < len(clock.naps) < len(ends)
 
 
 def test_agents_are_shown_the_latest_sessions_in_the_order_in_which_they_ended(tmp_path: Path) -> None:

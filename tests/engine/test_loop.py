@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from contextlib import ExitStack
 from datetime import timedelta
-from itertools import pairwise
 from threading import Event, Thread, current_thread
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -49,6 +47,7 @@ from pitboss.store.log import iter_records
 from pitboss.store.mailbox import send
 from pitboss.store.rundir import RunDir
 from tests.support.cli import PATIENCE_S, wait_until
+from tests.support.clock import NapClock
 from tests.support.threads import only_so_many
 from tests.support.values import RUN_ID, STARTED, assigned, flying, fresh_run, record
 
@@ -518,26 +517,39 @@ def test_a_session_takes_the_thread_of_one_that_has_ended_and_none_outlives_the_
     assert not thread.is_alive()
 
 
-def gaps(moments: Sequence[float]) -> list[float]:
-    return [after - before for before, after in pairwise(moments)]
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> NapClock:
+    """The pool's clock."""
+    made = NapClock()
+    monkeypatch.setattr(pool_module, "time", made)
+    return made
 
 
 def test_sessions_that_would_begin_together_begin_a_moment_apart(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, clock: NapClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pool_module, "APART_S", 0.2)
-    begun: list[float] = []
+    monkeypatch.setattr(pool_module, "APART_S", 60.0)
 
     def how(seq: int) -> How:
-        begun.append(time.monotonic())
         if seq <= ROOM.max_parallel:
             stage.wait_for(ROOM.max_parallel)
         return How()
 
     stage.grind("alpha " * 9, how, room=ROOM)
-    first = gaps(begun)[: ROOM.max_parallel - 1]
-    assert min(first) > 0.15
-    assert sum(gaps(begun)) < 0.2 * ROOM.max_parallel  # those that follow wait for nobody
+    assert clock.naps == pytest.approx(
+        [60.0] * (ROOM.max_parallel - 1), abs=30
+    )  # those that follow wait for nobody
+
+
+def test_a_stop_while_the_next_session_is_held_back_comes_first(stage: Stage, clock: NapClock) -> None:
+    clock.when_asked = lambda: stage.ask(Stop())
+
+    def how(_seq: int) -> How:
+        wait_until(lambda: clock.naps)
+        return How()
+
+    assert stage.grind("alpha alpha", how, room=ROOM).reason is StopReason.DRAINED
+    assert stage.log == [1]
 
 
 @pytest.fixture
@@ -563,22 +575,21 @@ def test_sessions_of_a_crowd_begin_together_once_all_of_them_are_durable(stage: 
 
 @pytest.mark.usefixtures("crowded")
 def test_sessions_of_a_crowd_are_spread_over_the_time_until_the_next_write(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, clock: NapClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state_writer, "SHARED_S", 0.05)
-    monkeypatch.setattr(pool_module, "APART_S", 0.1)
-    begun: dict[int, float] = {}
+    monkeypatch.setattr(state_writer, "LONGEST_REST_S", 0.7)
+    monkeypatch.setattr(state_writer, "SHARED_S", 0.6)
+    monkeypatch.setattr(pool_module, "APART_S", 0.2)
 
-    def how(seq: int) -> How:
-        begun[seq] = time.monotonic()
+    def how(_seq: int) -> How:
         stage.wait_for(9)
         return How()
 
     stage.grind("alpha " * 9, how, room=WIDE)
     assert stage.begun == [(1,), (2,), tuple(range(3, 10))]
-    together = gaps([begun[seq] for seq in range(3, 10)])
-    assert min(together) > 0.03
-    assert sum(together) < 9 * 0.05  # then the next write is due
+    spread = clock.naps[2:8]  # after those between the first three
+    assert max(spread) == min(spread)
+    assert 0.3 < sum(spread) < 0.7 * pool_module.SPREAD
 
 
 @pytest.mark.usefixtures("crowded")

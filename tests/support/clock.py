@@ -1,4 +1,4 @@
-"""A clock that a script puts forward: limits are met at once, and only where the script has come to."""
+"""Clocks for limits and pauses that are longer than any test: they are over at once, and only when a test says so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import ModuleType
 
@@ -75,3 +76,21 @@ class LeapingClock:
             self._leapt += 1
             with self._passed.open("a") as passed:
                 passed.write(f"{self._leapt}\n")
+
+
+class NapClock:
+    """Stands in for the module `time`: it notes each pause that somebody asks for, and time passes as if they slept."""
+
+    def __init__(self) -> None:
+        self.naps: list[float] = []
+        self.when_asked: Callable[[], None] = lambda: None
+        """Called during each pause."""
+
+    def monotonic(self) -> float:
+        """The time, all pauses included."""
+        return time.monotonic() + sum(self.naps)
+
+    def sleep(self, seconds: float) -> None:
+        """Pause."""
+        self.naps.append(seconds)
+        self.when_asked()

@@ -240,12 +240,15 @@ class Journal:
         with self._lock:
             self._replace(quota={**self._state.quota, agent: quota})
 
-    def ended(self, seq: int, outcome: Outcome) -> None:
-        """Write how the agent ended; from here on it is never run again."""
+    def ended(self, seq: int, outcome: Outcome, *, apart: bool = False) -> None:
+        """Write how the agent ended; from here on it is never run again.
+
+        In a crowd, callers `apart`, which must hold no lock, return one after another.
+        """
         with self._lock:
             self._update(seq, outcome=outcome, begun=False, pid=None, pid_started=None)
             self._done.add(seq)
-        self._writer.write(durable=True)
+        self._writer.write(durable=True, apart=apart)
 
     def vacated(self, seq: int, commit: str) -> None:
         """Note that all of a session's work is in `commit`, and its working copy is free for another.
@@ -323,7 +326,7 @@ class Journal:
         """Write the caps that the run keeps from now on; durable, so that a resume keeps them too."""
         with self._lock:
             self._replace(caps=caps)
-        self._writer.write(durable=True)
+        self._writer.write(durable=True, at_once=True)
 
     def paused(self, *, paused: bool) -> None:
         """Show observers whether the run is paused; a resumed run is not."""

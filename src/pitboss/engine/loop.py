@@ -67,6 +67,8 @@ class Loop:
     def _go_on(self, tidy: Callable[[], None]) -> Ending:
         while not isinstance(step := self._next(), Ending):
             match step:
+                case Choice() if self._pool.has_held_back():
+                    pass  # meanwhile somebody may have asked for a stop
                 case Choice():
                     self._pool.assign(step)
                     if not self._may_wait(step):

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 APART_S = 0.02
 """Seconds from one session's start to the next one's, where they would begin together: each computes about as long."""
 
+SPREAD = 0.8
+"""The share of the time until the next ones that a crowd's sessions are spread over: pauses last a little longer."""
+
 
 class Pool:
     """Runs sessions side by side; only the loop's thread uses it, except for `wake`.
@@ -76,13 +79,20 @@ class Pool:
         """How many sessions wait for `begin`."""
         return len(self._assigned)
 
-    def assign(self, choice: Choice) -> None:
-        """Assign a session; it takes up room from now on, and begins with `begin`.
+    def has_held_back(self) -> bool:
+        """Wait for a moment if the next session would begin together with the latest one; says whether it has waited.
 
-        If it is the first one of its thread, this waits for a moment after the latest assignment.
+        So it is with the first sessions, each of which gets a new thread. Those that are assigned together begin as
+        `begin` says.
         """
-        if self._lacks_thread and not self._assigned:
-            time.sleep(max(0.0, self._latest_s + APART_S - time.monotonic()))
+        pause_s = self._latest_s + APART_S - time.monotonic()
+        if not self._lacks_thread or self._assigned or pause_s <= 0:
+            return False
+        time.sleep(pause_s)
+        return True
+
+    def assign(self, choice: Choice) -> None:
+        """Assign a session; it takes up room from now on, and begins with `begin`."""
         self._latest_s = time.monotonic()
         session = self._assign(choice)
         self._assigned[session.seq] = session
@@ -90,18 +100,18 @@ class Pool:
     def begin(self, rest_s: Callable[[], float] = lambda: 0.0) -> None:
         """Run what was assigned, each session in a thread, which cannot keep the process from ending.
 
-        In a crowd, where the next ones begin in `rest_s` seconds, these are spread over that time.
+        In a crowd, where the next ones begin in `rest_s` seconds, these are spread over most of that time.
         """
         if not self._assigned:
             return
         sessions = tuple(self._assigned.values())
         self._assigned.clear()
         begun = self._begin(sessions)
-        apart_s = min(APART_S, rest_s() / len(sessions))
-        for session in begun:
-            self._start(session)
-            if apart_s:
+        apart_s = min(APART_S, SPREAD * rest_s() / len(sessions))
+        for nth, session in enumerate(begun):
+            if nth and apart_s:
                 time.sleep(apart_s)
+            self._start(session)
 
     def _start(self, session: Assignment) -> None:
         def body() -> None:

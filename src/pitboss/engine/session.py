@@ -40,7 +40,7 @@ class SessionRunner:
         outcome = self._preparation.prepare(session) or self._implementing.implement(
             session, at_its_end=lambda: self._delivery.look_ahead(session)
         )
-        self._journal.ended(session.seq, self._delivery.await_tests(session, outcome))
+        self._journal.ended(session.seq, self._delivery.await_tests(session, outcome), apart=True)
         return self.conclude(session.seq, vacated=vacated)
 
     def conclude(

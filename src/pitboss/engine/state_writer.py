@@ -45,6 +45,7 @@ class StateWriter:
         self._durable = 0
         self._rests_until = 0.0
         self._waiting = 0
+        self._gone_on = 0
         self._apart_s = 0.0
 
     @property
@@ -56,12 +57,13 @@ class StateWriter:
         """For how many seconds the next write should wait for others to share it; 0 unless there is a crowd."""
         return max(0.0, self._rests_until - time.monotonic()) if self.is_crowded else 0.0
 
-    def write(self, *, durable: bool, at_once: bool = False) -> None:
+    def write(self, *, durable: bool, at_once: bool = False, apart: bool = False) -> None:
         """Write the current state, unless another thread has done so since the caller changed it.
 
         The write is not under the lock, so that a record need not wait for it. A thread that waits here may find a
-        later state written. In a crowd it waits for that, unless it is the loop, which writes `at_once`; threads that
-        waited for the same write go on one after another. Changes that need not be durable are left to `keep_up`.
+        later state written. In a crowd it waits for that, unless it is the loop, which writes `at_once`; changes that
+        need not be durable are left to `keep_up`. Threads `apart`, which must hold no lock, go on one after another
+        when they have waited for the same write.
         """
         pause_s = 0.0
         with self._news:
@@ -69,19 +71,22 @@ class StateWriter:
             if self.is_crowded and not at_once:
                 if not durable:
                     return
-                pause_s = self._await_write(wanted)
+                if self._was_served(wanted) and apart:
+                    pause_s = self._gone_on * self._apart_s
+                    self._gone_on += 1
         with self._writing:
             if wanted > (self._durable if durable else self._written):
                 self._write(durable=durable)
         if pause_s:
             time.sleep(pause_s)
 
-    def _await_write(self, wanted: int) -> float:
-        """Wait until that version is durable, but not for ever; returns after how many seconds more to go on."""
+    def _was_served(self, wanted: int) -> bool:
+        """Wait until another thread has made that version durable, but not for ever; says whether one has."""
         self._waiting += 1
-        self._news.wait_for(lambda: wanted <= self._durable, LOOP_FIRST * self.rest_s())
-        self._waiting -= 1
-        return self._waiting * self._apart_s
+        try:
+            return self._news.wait_for(lambda: wanted <= self._durable, LOOP_FIRST * self.rest_s())
+        finally:
+            self._waiting -= 1
 
     def keep_up(self) -> None:
         """In a crowd, write changes that no thread waits for, unless the last write was a moment ago."""
@@ -102,4 +107,5 @@ class StateWriter:
             rest_s = min(LONGEST_REST_S, self._in_flight * SHARED_S)
             self._rests_until = time.monotonic() + rest_s
             self._apart_s = min(APART_S, rest_s / (self._waiting + 1))
+            self._gone_on = 0
             self._news.notify_all()

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from contextlib import suppress
 from queue import Empty, SimpleQueue
 from threading import Semaphore
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -229,6 +228,10 @@ class Wire(Generic[M]):
         self._soon((b"", b""))
 
     def _soon(self, item: tuple[bytes, bytes]) -> None:
+        if self._closed:
+            return
         self._out.append(item)  # at once, so that `is_full` counts it even if the loop is busy
-        with suppress(RuntimeError):  # the loop is closed
+        try:
             self._loop.call_soon_threadsafe(self._has_out.set)
+        except RuntimeError:  # the loop is closed
+            self._closed = True
