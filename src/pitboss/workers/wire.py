@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BEATS = 4
+BEATS = 6
 """How many beats fit into the time after which the other side is given up."""
 
-LONGEST_BEAT_S = 15.0
+LONGEST_BEAT_S = 10.0
 BEAT = encoded(Beat())
 FULL = 64
 """Messages that may wait to be sent, or to be taken, before senders that can wait do so."""
