@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pitboss.core.budget import Caps
 from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.quota import Quota
 from pitboss.core.run import build_state
@@ -121,6 +122,21 @@ def test_sessions_that_waited_for_the_same_write_go_on_one_after_another(
     apart_s = state_writer.APART_S
     assert sorted(clock.naps) == pytest.approx([nth * apart_s for nth in range(1, len(clock.naps) + 1)])
     assert len(ends) // 2 < len(clock.naps) < len(ends)
+
+
+def test_new_caps_are_written_at_once_in_a_crowd_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_writer, "LONGEST_REST_S", BOUND_S)
+    monkeypatch.setattr(state_writer, "SHARED_S", BOUND_S)
+    state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
+    with RunDir.create(tmp_path, state) as rundir:
+        journal = Journal(rundir, state, ScriptedChooser(()), now)
+        dispatch(journal, *range(1, CROWD + 5))
+        caps = Caps(max_iterations=7)
+        capping = Thread(target=journal.capped, args=(caps,), daemon=True)
+        capping.start()
+        capping.join(BOUND_S / 4)
+        assert not capping.is_alive()
+        assert read_state(rundir.paths).caps == caps
 
 
 def test_agents_are_shown_the_latest_sessions_in_the_order_in_which_they_ended(tmp_path: Path) -> None:

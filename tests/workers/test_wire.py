@@ -101,3 +101,19 @@ def test_whoever_waits_for_the_other_side_goes_on_when_that_has_gone(connection:
     sending.join(PATIENCE_S)
     assert worker.is_closed
     assert not sending.is_alive()
+
+
+def test_whoever_sends_when_the_loop_has_closed_does_not_wait() -> None:
+    loop = asyncio.new_event_loop()
+    wire = Wire(None, loop, from_worker, lost_after_s=600.0)
+    loop.close()
+
+    def send() -> None:
+        for _ in range(MANY):
+            wire.put_in_turn(Grown(kind="agent"), BODY)
+
+    sending = Thread(target=send, daemon=True)
+    sending.start()
+    sending.join(PATIENCE_S)
+    assert not sending.is_alive()
+    assert wire.is_closed

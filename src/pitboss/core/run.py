@@ -150,7 +150,7 @@ def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None 
         budget_consumed=spend(run.budget_consumed, record),
         last_session_seq=record.seq,
         last_updated_at=max(run.last_updated_at, record.ended_at),
-        in_flight=tuple([each for each in run.in_flight if each.assignment.seq != record.seq]),
+        in_flight=tuple(each for each in run.in_flight if each.assignment.seq != record.seq),
         conflicts=_conflicts(run.conflicts, record),
         spend_per_prompt=charge(run.spend_per_prompt, record),
         unknown_costs=_unknown_costs(run, record),

@@ -91,12 +91,9 @@ class RotationChooser:
 def dispatched_scheduler(state: RunState) -> SchedulerState:
     """The scheduler after every dispatch, including those in flight; second turns and queued tasks do not count."""
     scheduler = state.scheduler_state
+    flying = [session.assignment for session in state.in_flight]
     # As `is_no_turn` says, which takes too long for a thousand of them.
-    picked = [
-        decided
-        for session in state.in_flight
-        if (decided := session.assignment).retry_of is None and decided.queued is None
-    ]
+    picked = [each for each in flying if each.retry_of is None and each.queued is None]
     if not picked:
         return scheduler
     runs = Counter(scheduler.runs_per_prompt)
