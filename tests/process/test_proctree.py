@@ -76,6 +76,27 @@ def test_descendants_come_parents_first(tree: dict[str, int]) -> None:
     assert proctree.descendants(tree["top"], at_most=1) == [tree["middle"]]
 
 
+def test_children_of_a_process_with_more_threads_than_there_are_processes_are_found() -> None:
+    threads = Path("/proc").stat().st_nlink + 100
+    source = f"""
+import subprocess, threading, time
+for _ in range({threads}):
+    threading.Thread(target=time.sleep, args=(300,), daemon=True).start()
+def start():
+    print(subprocess.Popen(["sleep", "300"]).pid, subprocess.Popen(["true"]).pid, flush=True)
+    time.sleep(300)
+threading.Thread(target=start, daemon=True).start()
+time.sleep(300)
+"""
+    with script(source) as parent:
+        assert parent.stdout is not None
+        sleeper, zombie = map(int, parent.stdout.readline().split())
+        wait_until(lambda: not proctree.alive([zombie]))
+        assert set(proctree.children(parent.pid)) == {sleeper, zombie}
+        parent.kill()
+        proctree.end_tree([sleeper], grace_s=0)
+
+
 @pytest.mark.parametrize(
     ("extra", "found"), [({}, True), ({"MORE": "pairs"}, False), ({"TREE": "ye"}, False)]
 )
