@@ -107,7 +107,7 @@ def test_a_record_without_rotation_that_the_scheduler_would_not_pick_is_refused(
 
 
 def test_second_turns_in_flight_are_no_dispatches_of_the_scheduler() -> None:
-    flight = (flying(6, rotation=9), flying(5, rotation=8, retry_of=2), flying(4, prompt="bravo", rotation=7))
+    flight = (flying(4, prompt="bravo", rotation=7), flying(5, rotation=8, retry_of=2), flying(6, rotation=9))
     assert dispatched_scheduler(run_state(in_flight=flight)) == SchedulerState(
         rotation=9, runs_per_prompt={"alpha": 3, "bravo": 2}
     )

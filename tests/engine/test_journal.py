@@ -114,7 +114,7 @@ def test_sessions_that_waited_for_the_same_write_go_on_one_after_another(
         threads = [Thread(target=end, args=(seq,), daemon=True) for seq in ends]
         for thread in threads:
             thread.start()
-        wait_until(lambda: len(journal.done) == len(ends))
+        wait_until(lambda: len(journal.outcomes) == len(ends))
         time.sleep(0.05)  # until the last of them waits for the write
         journal.dispatched()  # by the loop: that write serves all
         for thread in threads:

@@ -134,7 +134,7 @@ class Stage:
 
     def assign(self, choice: Choice) -> Assignment:
         seq = self.journal.next_seq()
-        self.beside[seq] = (choice.prompt, tuple(s.seq for s in self.pool.running))
+        self.beside[seq] = (choice.prompt, tuple(s.seq for s in (*self.pool.landing, *self.pool.placed)))
         self.in_flight[seq] = len(self.journal.running)
         session = Assignment(
             seq=seq,
@@ -455,7 +455,7 @@ def test_an_error_in_one_session_stops_the_others_before_it_is_raised(stage: Sta
 
     with pytest.raises(RuntimeError, match="a bug"):
         stage.grind("alpha alpha charlie", how, room=ROOM)
-    assert (stage.pool.running, sorted(stage.beside)) == ((), [1, 2])
+    assert (stage.pool.is_busy, sorted(stage.beside)) == (False, [1, 2])
 
 
 def test_a_session_that_cannot_be_dispatched_stops_the_others_too(stage: Stage) -> None:
@@ -482,7 +482,7 @@ def test_a_session_that_cannot_be_dispatched_stops_the_others_too(stage: Stage) 
     )
     with pytest.raises(OSError, match="no space left"):
         stage.run()
-    assert (stage.pool.running, stage.log) == ((), [1])
+    assert (stage.pool.is_busy, stage.log) == (False, [1])
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -501,7 +501,7 @@ def test_where_no_thread_starts_the_run_ends_and_says_so(
     with pytest.raises(PitbossError, match="starts no more threads") as raised:
         stage.grind("alpha", room=ROOM)
     assert "ulimit -u" in (raised.value.hint or "")
-    assert (stage.pool.running, stage.log) == ((), [])
+    assert (stage.pool.is_busy, stage.log) == (False, [])
 
 
 def test_a_session_takes_the_thread_of_one_that_has_ended_and_none_outlives_the_run(stage: Stage) -> None:
@@ -622,7 +622,7 @@ def test_an_error_while_some_are_assigned_leaves_them_unbegun(stage: Stage) -> N
     stage.loop = Loop(stage.picking, stage.brakes, stage.pool, stage.journal, stage.control, stage.gate)
     with pytest.raises(OSError, match="no space left"):
         stage.run()
-    assert (stage.pool.running, stage.begun, stage.log) == ((), [(1,), (2,)], [1, 2])
+    assert (stage.pool.is_busy, stage.begun, stage.log) == (False, [(1,), (2,)], [1, 2])
     assert [session.seq for session in stage.journal.state.in_flight] == [3, 4]
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pitboss.core import by_seq
 from pitboss.core.budget import BudgetSnapshot, PromptSpend
 from pitboss.core.run import Retry, RunState, WaitingTask
 from pitboss.core.scheduler import SchedulerState
@@ -147,7 +148,7 @@ states = st.builds(
     stop_reason=st.none() | words,
     base_commit=st.none() | words,
     original_branch=st.none() | words,
-    in_flight=st.lists(sessions, max_size=2).map(tuple),
+    in_flight=st.lists(sessions, max_size=2).map(by_seq.in_order),
     unrescued=st.lists(sessions, max_size=1).map(tuple),
     conflicts=st.lists(st.builds(Retry, seq=seqs, prompt=words), max_size=2).map(tuple),
     spend_per_prompt=st.dictionaries(
@@ -248,6 +249,12 @@ def test_prompts_are_written_in_order_of_name_as_the_seed_does() -> None:
     scheduler = SchedulerState(rotation=2, runs_per_prompt={"b": 1, "a": 1})
     written = json.loads(encode_state(run_state(scheduler_state=scheduler)))
     assert list(written["scheduler_state"]["runs_per_prompt"]) == ["a", "b"]
+
+
+def test_sessions_in_flight_are_read_in_the_order_of_their_numbers() -> None:
+    data = json.loads(encode_state(run_state(in_flight=tuple(map(flying, (3, 4, 5))))))
+    data["in_flight"].reverse()
+    assert [session.seq for session in decode_state(json.dumps(data).encode()).in_flight] == [3, 4, 5]
 
 
 @given(states)

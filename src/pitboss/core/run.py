@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from pitboss.core import by_seq
 from pitboss.core.barren import streaks_after
 from pitboss.core.budget import BudgetSnapshot, Caps, PromptSpend
 from pitboss.core.quota import Quota
@@ -15,7 +16,7 @@ from pitboss.core.stops import RunStatus
 from pitboss.core.usage import add_tokens, add_usd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,11 +42,12 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
     whose one retry has no record yet, `spend_per_prompt` is the cost of each prompt's sessions, `unknown_costs` counts
     those of unknown cost (None: never counted). `barren_per_prompt` is how many sessions of each prompt in a row have
     landed nothing (None: never counted), `max_barren` each prompt's limit for that, as the run last read it.
-    `in_flight` also holds a session that is already in the log while one before it is not: until that gap closes, no
-    sum includes it, and its record is in `early`, by seq. `unrescued` are sessions with a record whose work git
-    could not rescue: it is still where they left it. While the run lives, `paused` says that it starts no new session.
-    `unknown` holds fields of state.json that this version does not know, written back as found. `original_branch` is
-    where the run began, `return_to` what was checked out when it was started or resumed: a branch, or a full commit id.
+    `in_flight`, in the order of their numbers, also holds a session that is already in the log while one before it is
+    not: until that gap closes, no sum includes it, and its record is in `early`, by seq. `unrescued` are sessions with
+    a record whose work git could not rescue: it is still where they left it. While the run lives, `paused` says that it
+    starts no new session. `unknown` holds fields of state.json that this version does not know, written back as found.
+    `original_branch` is where the run began, `return_to` what was checked out when it was started or resumed: a branch,
+    or a full commit id.
     `queue` are the tasks that wait, oldest first. Neither `queue` nor `early` is in state.json: tasks have files of
     their own, and records are in the log.
     """
@@ -95,7 +97,7 @@ class RunState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def latest_seq(self) -> int:
-        """The number of the latest session, in flight or not; those in flight must be in the order of their numbers."""
+        """The number of the latest session, in flight or not."""
         return max(self.last_session_seq, self.in_flight[-1].seq if self.in_flight else 0)
 
 
@@ -150,7 +152,7 @@ def fold(run: RunState, record: SessionRecord, scheduler: SchedulerState | None 
         budget_consumed=spend(run.budget_consumed, record),
         last_session_seq=record.seq,
         last_updated_at=max(run.last_updated_at, record.ended_at),
-        in_flight=tuple(each for each in run.in_flight if each.assignment.seq != record.seq),
+        in_flight=by_seq.without(run.in_flight, record.seq),
         conflicts=_conflicts(run.conflicts, record),
         spend_per_prompt=charge(run.spend_per_prompt, record),
         unknown_costs=_unknown_costs(run, record),
@@ -203,13 +205,13 @@ def spend(used: BudgetSnapshot, record: SessionRecord) -> BudgetSnapshot:
     )
 
 
-def spend_outcome(used: BudgetSnapshot, outcome: Outcome) -> BudgetSnapshot:
-    """What is used up with a session that has yet to be recorded: its tokens and its cost."""
+def spend_outcomes(used: BudgetSnapshot, outcomes: "Collection[Outcome]") -> BudgetSnapshot:
+    """What is used up with sessions that have yet to be recorded: their tokens and their cost."""
     return msgspec.structs.replace(
         used,
-        tokens_input=add_tokens(used.tokens_input, outcome.tokens.input),
-        tokens_output=add_tokens(used.tokens_output, outcome.tokens.output),
-        cost_usd=add_usd(used.cost_usd, outcome.cost_usd),
+        tokens_input=add_tokens(used.tokens_input, sum(each.tokens.input for each in outcomes)),
+        tokens_output=add_tokens(used.tokens_output, sum(each.tokens.output for each in outcomes)),
+        cost_usd=add_usd(used.cost_usd, sum(each.cost_usd for each in outcomes)),
     )
 
 

@@ -137,8 +137,7 @@ class Brakes:
         """The same for sessions whose agents are done and that have no record yet: they may take long to land."""
         if not self._spending.caps_cost:
             return None
-        done = ((each.seq, each.progress.outcome) for each in self._journal.done)
-        ends = (self._of_unknown_cost(seq, outcome) for seq, outcome in done if outcome is not None)
+        ends = (self._of_unknown_cost(seq, outcome) for seq, outcome in self._journal.outcomes.items())
         return next(filter(None, ends), None)
 
     def _of_unknown_cost(self, seq: int, ended: SessionRecord | Outcome) -> Ending | None:

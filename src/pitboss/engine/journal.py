@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pitboss.core import by_seq
-from pitboss.core.run import charge, spend, spend_outcome
+from pitboss.core.run import charge, spend, spend_outcomes
 from pitboss.core.session import InFlight
 from pitboss.engine.latest_sessions import LatestSessions
 from pitboss.engine.state_writer import StateWriter
@@ -54,14 +54,13 @@ class Journal:
     ) -> None:
         self._chooser = chooser
         self._rundir = rundir
-        self._state = _in_order(state)
+        self._state = state
         self._clock = clock
         self._lock = RLock()
         self._version = 0
         self._writer = StateWriter(rundir, self._lock, lambda: (self._state, self._version))
         self._early: dict[int, SessionRecord] = {}
-        self._done = _with_outcome(state)
-        """The numbers of the sessions in flight whose agents are done; some of them may have a record."""
+        self._outcomes = _outcomes(state)
         self._counted: tuple[BudgetSnapshot, int] | None = None
         """The sum of all records, and how many of their sessions are in flight; None after a new record."""
         self._latest = LatestSessions(rundir.paths.log)
@@ -86,10 +85,10 @@ class Journal:
             return tuple(s for s in self._state.in_flight if s.assignment.seq not in self._early)
 
     @property
-    def done(self) -> tuple[InFlight, ...]:
-        """Those of `running` whose agents are done, found without looking at each."""
+    def outcomes(self) -> dict[int, Outcome]:
+        """The outcomes of those of `running` whose agents are done, found without looking at each."""
         with self._lock:
-            return tuple(self.session(seq) for seq in sorted(self._done) if seq not in self._early)
+            return {seq: self._outcomes[seq] for seq in sorted(self._outcomes)}
 
     @property
     def consumed(self) -> BudgetSnapshot:
@@ -123,8 +122,7 @@ class Journal:
         """`spent`, and what sessions used whose agents are done and that have no record yet."""
         with self._lock:
             used, running = self.spent()
-            outcomes = (session.progress.outcome for session in self.done)
-            return reduce(spend_outcome, filter(None, outcomes), used), running
+            return spend_outcomes(used, self._outcomes.values()), running
 
     def spending(self) -> tuple[BudgetSnapshot, tuple[int, ...]]:
         """`consumed`, and the numbers of the sessions it does not count yet, at one moment."""
@@ -247,7 +245,7 @@ class Journal:
         """
         with self._lock:
             self._update(seq, outcome=outcome, begun=False, pid=None, pid_started=None)
-            self._done.add(seq)
+            self._outcomes[seq] = outcome
         self._writer.write(durable=True, apart=apart)
 
     def vacated(self, seq: int, commit: str) -> None:
@@ -295,9 +293,9 @@ class Journal:
         with self._lock:
             self._counted = None
             self._early[record.seq] = record
+            self._outcomes.pop(record.seq, None)
             while following := self._early.pop(self._state.last_session_seq + 1, None):
                 self._state = self._chooser.advance(self._state, following)
-                self._done.discard(following.seq)
                 self._version += 1
             if self._early or self._state.early:
                 waiting = tuple(self._early[seq] for seq in sorted(self._early))
@@ -306,8 +304,8 @@ class Journal:
     def adopt(self, state: RunState) -> None:
         """Take over a state that recovery worked out, and make it the checkpoint."""
         with self._lock:
-            self._state = _in_order(state)
-            self._done = _with_outcome(state)
+            self._state = state
+            self._outcomes = {seq: each for seq, each in _outcomes(state).items() if seq not in self._early}
             self._counted = None
             self._replace()
         self._writer.write(durable=True)
@@ -382,9 +380,6 @@ def _further(session: InFlight, changes: dict[str, object]) -> InFlight:
     return msgspec.structs.replace(session, progress=msgspec.structs.replace(session.progress, **changes))
 
 
-def _with_outcome(state: RunState) -> set[int]:
-    return {session.seq for session in state.in_flight if session.progress.outcome is not None}
-
-
-def _in_order(state: RunState) -> RunState:
-    return msgspec.structs.replace(state, in_flight=by_seq.in_order(state.in_flight))
+def _outcomes(state: RunState) -> dict[int, Outcome]:
+    found = ((session.seq, session.progress.outcome) for session in state.in_flight)
+    return {seq: outcome for seq, outcome in found if outcome is not None}

@@ -53,7 +53,7 @@ class Loop:
             with self._control.bell.calling(self._pool.wake):
                 return self._go_on(tidy)
         except BaseException:
-            if self._pool.running:
+            if self._pool.is_busy:
                 self._control.abort()
                 self._pool.drain()
             raise
@@ -73,9 +73,9 @@ class Loop:
                     self._pool.assign(step)
                     if not self._may_wait(step):
                         self._pool.begin()
-                    if self._pool.running and not step.in_slot:
+                    if self._pool.is_busy and not step.in_slot:
                         self._take(tidy)  # no other session may start beside it
-                case Wait() if not self._pool.running:
+                case Wait() if not self._pool.is_busy:
                     raise AssertionError("nothing runs that could end")
                 case _:  # Wait, Idle
                     self._take(tidy)
@@ -87,14 +87,14 @@ class Loop:
         A session that exceeds the budget for now waits, and none overtakes it.
         """
         self._control.listen()
-        running, stop = self._pool.running, self._brakes.why_stop()
+        busy, stop = self._pool.is_busy, self._brakes.why_stop()
         self._close_gate(closing=self._brakes.ends_waits(stop))
         if stop is not None:
-            return Wait() if running else stop
+            return Wait() if busy else stop
         step = Idle() if self._control.paused else self._picking.next(self._pool.placed, self._pool.landing)
-        if isinstance(step, Idle) and not running:
+        if isinstance(step, Idle) and not busy:
             self._journal.caught_up()
-        if isinstance(step, Choice) and running and not self._brakes.can_afford(step.cost_group):
+        if isinstance(step, Choice) and busy and not self._brakes.can_afford(step.cost_group):
             return Wait()
         return step
 

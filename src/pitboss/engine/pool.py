@@ -60,9 +60,9 @@ class Pool:
         self._landing: dict[int, Assignment] = {}
 
     @property
-    def running(self) -> tuple[Assignment, ...]:
-        """The sessions not taken back yet; one that has a record counts while its last hooks run."""
-        return (*self._landing.values(), *self._placed.values(), *self._assigned.values())
+    def is_busy(self) -> bool:
+        """Whether any session runs, which one that has a record does until its last hooks have ended."""
+        return bool(self._landing or self._placed or self._assigned)
 
     @property
     def landing(self) -> tuple[Assignment, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import msgspec
 
+from pitboss.core import by_seq
 from pitboss.core.patterns import lazy_pattern
 from pitboss.core.run import RunState
 from pitboss.core.session import Assignment, InFlight, Progress
@@ -152,9 +153,11 @@ def _read_state(data: bytes) -> RunState:
         from_builtins(known, _strict_state())
         for name in known.keys() & {"in_flight", "unrescued"}:
             known[name] = [_nested(session) for session in cast("list[dict[str, object]]", known[name])]
-        return from_builtins(known | {"unknown": raw}, RunState)
+        state = from_builtins(known | {"unknown": raw}, RunState)
     except UNREADABLE as error:
         raise malformed(error) from None
+    # A file edited by hand may have them in any order.
+    return msgspec.structs.replace(state, in_flight=by_seq.in_order(state.in_flight))
 
 
 def _flat(session: InFlight) -> dict[str, object]:

@@ -556,7 +556,7 @@ def states(draw: st.DrawFn, last_seq: int) -> RunState:
     ]
     twice = flight[:1] if draw(rarely) else []
     left = [flying(draw(st.integers(1, last + 1)))] if draw(rarely) else []
-    return run_state(last_session_seq=last, in_flight=(*flight, *twice), unrescued=tuple(left))
+    return run_state(last_session_seq=last, in_flight=(*twice, *flight), unrescued=tuple(left))
 
 
 @st.composite

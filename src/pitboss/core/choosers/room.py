@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -49,11 +50,9 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
             return True
         if max(len(running), len(landing)) >= self.max_parallel or not self._shares(wants):
             return False
-        others = (*running, *landing)
-        prompts = {each.prompt for each in others if each.queued is None}
-        return prompts <= self.parallel_safe and all(
-            each.parallel_safe for each in others if each.queued is not None
-        )
+        others = chain(running, landing)
+        kinds = {each.prompt if each.queued is None else each.parallel_safe for each in others}
+        return kinds <= {*self.parallel_safe, True}
 
     def _shares(self, wants: str | WaitingTask) -> bool:
         safe = wants in self.parallel_safe if isinstance(wants, str) else wants.parallel_safe

@@ -8,7 +8,6 @@ is not in line, and gets no second turn either (SPEC 11).
 from __future__ import annotations
 
 from collections import Counter
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from pitboss.core.chooser import Choice, Wait
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from pitboss.core.run import Retry, RunState
     from pitboss.core.scheduler import Contender
     from pitboss.core.session import Assignment, SessionRecord
-
-_seq = attrgetter("seq")
 
 
 class RotationChooser:
@@ -91,14 +88,17 @@ class RotationChooser:
 def dispatched_scheduler(state: RunState) -> SchedulerState:
     """The scheduler after every dispatch, including those in flight; second turns and queued tasks do not count."""
     scheduler = state.scheduler_state
-    flying = [session.assignment for session in state.in_flight]
     # As `is_no_turn` says, which takes too long for a thousand of them.
-    picked = [each for each in flying if each.retry_of is None and each.queued is None]
+    picked = [
+        each
+        for session in state.in_flight
+        if (each := session.assignment).retry_of is None and each.queued is None
+    ]
     if not picked:
         return scheduler
     runs = Counter(scheduler.runs_per_prompt)
     runs.update([each.prompt for each in picked])
-    return SchedulerState(rotation=max(picked, key=_seq).rotation, runs_per_prompt=dict(runs))
+    return SchedulerState(rotation=picked[-1].rotation, runs_per_prompt=dict(runs))
 
 
 def _due_again(state: RunState, names: Collection[str]) -> Retry | None:
