@@ -23,15 +23,18 @@ BEAT_S = LOST_AFTER_S / BEATS
 
 
 class Other:
-    """The other side of a connection; it notes when it was beaten to, and says what it is told to."""
+    """The other side of a connection: notes when it was beaten to, and says what it is told to or `answers` beats."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, answers: bool) -> None:
+        self._answers = answers
         self.beaten: list[float] = []
         self.says: asyncio.Queue[list[bytes]] = asyncio.Queue()
 
     async def write(self, message: list[bytes]) -> None:
         assert message == [encoded(Beat()), b""]
         self.beaten.append(time.monotonic())
+        if self._answers:
+            self.says.put_nowait(message)
 
     async def read(self) -> list[bytes]:
         return await self.says.get()
@@ -43,8 +46,8 @@ class Other:
 class Crowd:
     """Connections that share a heartbeat, each begun a moment after the one before."""
 
-    def __init__(self, loop: BackgroundLoop, number: int, apart_s: float) -> None:
-        self.others = [Other() for _ in range(number)]
+    def __init__(self, loop: BackgroundLoop, number: int, apart_s: float, *, answer: bool = False) -> None:
+        self.others = [Other(answers=answer) for _ in range(number)]
         self.wires: list[Wire[FromWorker]] = []
         loop.run(self._begin(apart_s))
 
@@ -66,10 +69,10 @@ def loop() -> Iterator[BackgroundLoop]:
 
 
 def test_those_that_are_due_together_beat_together(loop: BackgroundLoop) -> None:
-    crowd = Crowd(loop, 20, BEAT_S / 20)
+    crowd = Crowd(loop, 40, BEAT_S / 40, answer=True)
     wait_until(lambda: all(len(other.beaten) >= 4 for other in crowd.others))
     moments = sorted(at for other in crowd.others for at in other.beaten)
-    apart = sum(after - before > BEAT_S / 20 for before, after in pairwise(moments))
+    apart = sum(after - before > BEAT_S / 40 for before, after in pairwise(moments))
     assert apart < len(moments) / 1.5
     for other in crowd.others:
         gaps = [after - before for before, after in pairwise(other.beaten)]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import resource
 from typing import Any
 
 import msgspec
 import pytest
 
 from pitboss import __version__
-from pitboss.workers.cluster import OPEN_FILES, allow_open_files, poll_pause_s
+from pitboss.workers.cluster import poll_pause_s
 from pitboss.workers.doubts import Doubts
 from pitboss.workers.extra import engine_version
 from pitboss.workers.line import look_s
@@ -172,21 +171,8 @@ def test_of_a_thousand_workers_each_is_picked_once_and_none_when_all_are_taken()
 
 
 def test_looks_at_many_workers_and_of_many_sessions_take_no_more_time_than_at_few() -> None:
-    assert [poll_pause_s(took_s) for took_s in (0.0, 0.001, 0.03, 60.0)] == [0.25, 0.25, 3.0, 10.0]
+    assert [poll_pause_s(took_s) for took_s in (0.0, 0.0005, 0.002, 60.0)] == [0.25, 0.25, 0.8, 10.0]
     assert [look_s(in_flight) for in_flight in (1, 10, 1000)] == [0.1, 0.1, 10.0]
-
-
-def test_a_run_may_have_more_connections_than_a_shell_has_open_files() -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 1024), hard))
-    try:
-        allow_open_files()
-        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
-        allow_open_files()
-        assert resource.getrlimit(resource.RLIMIT_NOFILE) == allowed
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert allowed == (OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES), hard)
 
 
 def test_slots_in_which_other_runs_work_are_not_free() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import resource
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from pitboss.store.files import make_directory, write_atomic
 from pitboss.store.opening import remove_tree
 from pitboss.store.tls_files import make_tls_files
 from pitboss.workers.background_loop import BackgroundLoop
+from pitboss.workers.crowds import allow_open_files, spread_waits
 from pitboss.workers.extra import quiet_dask, serve_no_pages
 from pitboss.workers.heartbeat import Heartbeat
 from pitboss.workers.messages import from_worker
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 POLL_S = 0.25
 """Seconds between two looks at the list of workers."""
 
-POLL_SHARE = 0.01
+POLL_SHARE = 0.0025
 """The largest share of a processor that such looks may take: more workers make each look longer."""
 
 LONGEST_POLL_S = 10.0
@@ -46,7 +46,6 @@ LONGEST_POLL_S = 10.0
 AGAIN_S = 1.0
 """Seconds between two looks whether a worker of the run's own has to be started again."""
 
-OPEN_FILES = 65_536
 CONNECT_S = 10.0
 END_S = 15.0
 
@@ -139,6 +138,7 @@ class Cluster:
             return
         quiet_dask()
         allow_open_files()
+        spread_waits()
         if self.local:
             self._make_tls_files()
         self._loop = BackgroundLoop()
@@ -264,14 +264,6 @@ class Cluster:
         carrying = asyncio.ensure_future(wire.serve())
         carrying.add_done_callback(lambda done: done.cancelled() or done.exception())
         return wire
-
-
-def allow_open_files() -> None:
-    """Raise this process's limit of open files as far as it may: each session in flight has a connection."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def poll_pause_s(took_s: float) -> float:

@@ -6,12 +6,14 @@ Waking up costs more than sending a few more beats, and beats that are sent toge
 from __future__ import annotations
 
 import time
+from heapq import heappop, heappush
+from itertools import count
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import asyncio
 
-GATHERED = 0.1
+GATHERED = 0.05
 """The share of the time between beats by which one may be early, or a loss noticed late, to be handled with others."""
 
 
@@ -33,38 +35,49 @@ class Heartbeat:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
+        self._numbers = count()
         self._beating: dict[int, Beating] = {}
+        self._calls: list[tuple[float, int]] = []
+        """A heap: when to call whom, without looking at all of them. Some may have been removed."""
+        self._early_s = float("inf")
         self._timer: asyncio.TimerHandle | None = None
-        self._due = float("inf")
+        self._at = float("inf")
 
-    def add(self, what: Beating) -> None:
-        """The other side has just been heard."""
-        self._beating[id(what)] = what
-        self._plan(time.monotonic() + what.beat_s)
+    def add(self, what: Beating) -> int:
+        """The other side has just been heard; returns the number by which to remove it."""
+        number = next(self._numbers)
+        self._beating[number] = what
+        self._early_s = min(self._early_s, GATHERED * what.beat_s)
+        heappush(self._calls, (time.monotonic() + what.beat_s, number))
+        self._plan(self._calls[0][0])
+        return number
 
-    def remove(self, what: Beating) -> None:
+    def remove(self, number: int) -> None:
         """It no longer beats."""
-        self._beating.pop(id(what), None)
+        self._beating.pop(number, None)
         if not self._beating and self._timer is not None:
             self._timer.cancel()
-            self._timer, self._due = None, float("inf")
+            self._timer, self._at = None, float("inf")
+            self._calls.clear()
 
-    def _plan(self, due: float) -> None:
-        if due < self._due:
+    def _plan(self, at: float) -> None:
+        if at < self._at:
             if self._timer is not None:
                 self._timer.cancel()
-            self._due = due
-            self._timer = self._loop.call_later(max(0.0, due - time.monotonic()), self._pass)
+            self._at = at
+            self._timer = self._loop.call_later(max(0.0, at - time.monotonic()), self._pass)
 
     def _pass(self) -> None:
-        now, soonest = time.monotonic(), float("inf")
-        self._timer, self._due = None, float("inf")
-        early_s = GATHERED * min(each.beat_s for each in self._beating.values())
-        for key, each in list(self._beating.items()):
-            due = each.beat_by(now, early_s)
-            if due is None:
-                del self._beating[key]
+        self._timer, self._at = None, float("inf")
+        now, due = time.monotonic(), list[int]()
+        while self._calls and self._calls[0][0] <= now + self._early_s:
+            due.append(heappop(self._calls)[1])
+        for number in due:
+            each = self._beating.get(number)
+            again = None if each is None else each.beat_by(now, self._early_s)
+            if again is None:
+                self._beating.pop(number, None)
             else:
-                soonest = min(soonest, due)
-        if self._beating:
-            self._plan(max(soonest, now + early_s))
+                heappush(self._calls, (again, number))
+        if self._calls:
+            self._plan(max(self._calls[0][0], now + self._early_s))

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-BEATS = 6
+BEATS = 3
 """How many beats fit into the time after which the other side is given up."""
 
-LONGEST_BEAT_S = 10.0
+LONGEST_BEAT_S = 20.0
 BEAT = encoded(Beat())
 FULL = 64
 """Messages that may wait to be sent, or to be taken, before senders that can wait do so."""
@@ -100,11 +100,11 @@ class Wire(Generic[M]):
     async def serve(self) -> None:
         """Carry messages until either side closes the connection."""
         tasks = [asyncio.ensure_future(work) for work in (self._send(), self._receive(), self._lost.wait())]
-        self._heartbeat.add(self)
+        beating = self._heartbeat.add(self)
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            self._heartbeat.remove(self)
+            self._heartbeat.remove(beating)
             self._closed = True
             self._in.put(None)
             for task in tasks:
