@@ -105,6 +105,7 @@ while [ ! -e {over} ]; do touch {alive}; sleep 0.1; done"""
         wait_until(stopped.exists)
         run = the_run(project)
         wait_until(lambda: "Not yet." in printed(run))
+        wait_until(alive.exists)
         alive.unlink()
         wait_until(alive.exists)
         over.touch()
