@@ -38,7 +38,13 @@ WARM = 100
 BUSY = 0.98
 """Of the workers; some sessions have just ended at any moment."""
 
+STILL_BUSY = 0.95
+"""Of the workers, at the end: by chance a few more of them may just have ended."""
+
 COUNTED_S = 60.0
+ALIKE = 0.1
+"""By how much the numbers of sessions in that time may differ: some costs are a second's, not a session's."""
+
 NO_END = 1_000_000
 """More sessions than a run gets to: it is stopped."""
 
@@ -73,6 +79,11 @@ class Run:
         self._await(lambda: self.records() >= WARM)
         self._await(lambda: self._in_flight() >= BUSY * self.workers)
 
+    def check_busy(self) -> None:
+        """Raise RuntimeError unless all but a few workers have a session."""
+        if (busy := self._in_flight()) < STILL_BUSY * self.workers:
+            raise RuntimeError(f"only {busy} of {self.workers} workers are busy")
+
     def records(self) -> int:
         """How many sessions have a record."""
         try:
@@ -95,13 +106,18 @@ class Run:
             )
         return Usage(ticks / os.sysconf("SC_CLK_TCK"), peak_kb / 1024)
 
+    def close(self) -> None:
+        """End the run at once, if it has not ended."""
+        self._process.terminate()
+        self._process.wait(PATIENCE_S)
+
     def stop(self) -> None:
         """Ask the run to end, once the sessions in flight have."""
         subprocess.run([PITBOSS, "stop"], cwd=self._repository, check=True, capture_output=True)
 
     def check(self) -> None:
         """Raise RuntimeError unless every session ran on a worker and ended well: speed alone proves nothing."""
-        code = self._process.wait()
+        code = self._process.wait(PATIENCE_S)
         ended = [
             record.status is SessionStatus.OK and record.host is not None
             for record in iter_records(paths_of(self._repository).log)
@@ -126,20 +142,31 @@ def measure(scratch: Path) -> list[Figure]:
     """Runs of sessions that change nothing, on ten workers and on a thousand."""
     with contextlib.ExitStack() as stack:
         addresses = {workers: stack.enter_context(_simulated(scratch, workers)) for workers in (FEW, MANY)}
-        runs = [Run(scratch / f"{workers}", addresses[workers], workers) for workers in (MANY, FEW)]
-        for run in runs:
-            run.await_busy()
+        many, few = runs = [
+            stack.enter_context(contextlib.closing(Run(scratch / f"{workers}", addresses[workers], workers)))
+            for workers in (MANY, FEW)
+        ]
+        many.await_busy()
+        few.await_busy()
         say(f"{COUNTED_S:g} s of sessions, on {FEW} and on {MANY} simulated workers")
         before = {run.workers: (run.records(), run.used()) for run in runs}
         time.sleep(COUNTED_S)
         after = {run.workers: (run.records(), run.used()) for run in runs}
+        many.check_busy()
         for run in runs:
             run.stop()
         for run in runs:
             run.check()
+    sessions = {workers: after[workers][0] - before[workers][0] for workers in (FEW, MANY)}
+    if abs(sessions[MANY] - sessions[FEW]) > ALIKE * sessions[MANY]:
+        raise RuntimeError(f"the runs had {sessions[FEW]} and {sessions[MANY]} sessions in the same time")
     ms = {workers: _ms_a_session(before[workers], after[workers]) for workers in (FEW, MANY)}
     peak_mb = {workers: after[workers][1].peak_mb for workers in (FEW, MANY)}
     return [
+        *(
+            Figure(f"{workers} workers: sessions a second", each / COUNTED_S, "")
+            for workers, each in sessions.items()
+        ),
         *(Figure(f"{workers} workers: processor time a session", ms[workers], "ms") for workers in ms),
         Figure(
             f"{MANY} workers / {FEW} workers: processor time a session", ms[MANY] / ms[FEW], "x", FLAT_LIMIT
