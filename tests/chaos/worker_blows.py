@@ -27,8 +27,9 @@ SHORT_S = 5.0
 """A network that is cut for so long loses nothing."""
 
 LOST_AFTER_S = 4.0
-LOST_AFTER_ON_NETWORK_S = 12.0
-"""Enough for what was sent during `SHORT_S` to be sent again: TCP waits twice as long each time."""
+LOST_AFTER_ON_NETWORK_S = 15.0
+"""Enough for what was sent during `SHORT_S` to be sent again: TCP waits twice as long each time, and a third may
+have passed since the last beat."""
 
 COMES_HOME_S = 90.0
 POLITE_S = 30.0

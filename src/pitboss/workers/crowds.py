@@ -23,8 +23,8 @@ def allow_open_files() -> None:
 def spread_waits() -> None:
     """Have Linux keep this process's waiting threads in `WAIT_LISTS` lists; does nothing where it cannot.
 
-    From 6.16 on each process has lists of its own, 16 on two processors. To wake one thread of a thousand, of which
-    Python's lock alone wakes many a session, the kernel then has to walk past sixty others.
+    From 6.17 on each process has lists of its own, 16 on two processors. To wake one thread of a thousand, which
+    Python's lock alone does many times a session, the kernel then has to walk past sixty others.
     """
     if sys.platform.startswith("linux"):
         import ctypes

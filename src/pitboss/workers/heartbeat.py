@@ -57,7 +57,7 @@ class Heartbeat:
         self._beating.pop(number, None)
         if not self._beating and self._timer is not None:
             self._timer.cancel()
-            self._timer, self._at = None, float("inf")
+            self._timer, self._at, self._early_s = None, float("inf"), float("inf")
             self._calls.clear()
 
     def _plan(self, at: float) -> None:
