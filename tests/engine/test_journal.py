@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
-from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pitboss.core.budget import Caps
 from pitboss.core.choosers.scripted import ScriptedChooser
 from pitboss.core.quota import Quota
 from pitboss.core.run import build_state
-from pitboss.core.session import Assignment, Outcome, SessionRecord, SessionStatus, transcript_name
+from pitboss.core.session import (
+    Assignment,
+    Outcome,
+    SessionRecord,
+    SessionStatus,
+    TokenUsage,
+    transcript_name,
+)
 from pitboss.engine import state_writer
 from pitboss.engine.attempt import Attempt
 from pitboss.engine.journal import Journal
@@ -23,9 +33,6 @@ from pitboss.store.log import iter_records
 from pitboss.store.rundir import RunDir
 from tests.support.cli import wait_until
 from tests.support.clock import NapClock
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RUN = "20260101T000000Z-abcd"
 SESSIONS = 8
@@ -43,8 +50,13 @@ def live_through(journal: Journal, seq: int) -> None:
     journal.waited(seq, 0.5)
     journal.attempting(seq, Attempt(agent="codex", nth=2))
     journal.noted("codex", Quota())
-    outcome = Outcome(status=SessionStatus.OK, ended_at=now())
-    journal.ended(seq, outcome)
+    journal.ended(seq, Outcome(status=SessionStatus.OK, ended_at=now()))
+    record(journal, seq)
+    journal.checkpoint()
+
+
+def record(journal: Journal, seq: int) -> None:
+    outcome = journal.outcome(seq)
     journal.recorded(
         SessionRecord(
             seq=seq,
@@ -53,11 +65,11 @@ def live_through(journal: Journal, seq: int) -> None:
             started_at=now(),
             ended_at=outcome.ended_at,
             status=outcome.status,
+            tokens=outcome.tokens,
             rotation=seq,
             transcript_path=transcript_name(seq),
         )
     )
-    journal.checkpoint()
 
 
 def a_session(seq: int) -> Assignment:
@@ -122,6 +134,43 @@ def test_sessions_that_waited_for_the_same_write_go_on_one_after_another(
     apart_s = state_writer.APART_S
     assert sorted(clock.naps) == pytest.approx([nth * apart_s for nth in range(1, len(clock.naps) + 1)])
     assert len(ends) // 2 < len(clock.naps) < len(ends)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.permutations([*range(1, 6)] * 2), st.integers(0, 10))
+def test_what_a_session_used_counts_once_from_the_end_of_its_agent_on(steps: list[int], crash: int) -> None:
+    """Each session ends at its first step and is recorded at its second; the runner dies after `crash` steps."""
+    ended, recorded = set[int](), set[int]()
+    with TemporaryDirectory() as folder:
+        state = build_state(run_id=RUN, branch="b", plan_name="p", prompt_names=("alpha",), now=now())
+        with RunDir.create(Path(folder), state) as rundir:
+            journal = Journal(rundir, state, ScriptedChooser(()), now)
+            dispatch(journal, *range(1, 6))
+            for nth, seq in enumerate([*steps, 0]):
+                if nth == crash:
+                    journal = resumed(rundir, adopts=bool(nth % 2))
+                used, running = journal.spent_with_outcomes()
+                assert (used.tokens_input, running) == (sum(10**each for each in ended), 5 - len(recorded))
+                assert list(journal.outcomes) == sorted(ended - recorded)
+                if seq in ended:
+                    record(journal, seq)
+                    recorded.add(seq)
+                elif seq:
+                    tokens = TokenUsage(input=10**seq)
+                    journal.ended(seq, Outcome(status=SessionStatus.OK, ended_at=now(), tokens=tokens))
+                    ended.add(seq)
+
+
+def resumed(rundir: RunDir, *, adopts: bool) -> Journal:
+    """What the next process makes of the files: the records after the checkpoint are replayed."""
+    state = read_state(rundir.paths)
+    journal = Journal(rundir, state, ScriptedChooser(()), now)
+    for each in sorted(iter_records(rundir.paths.log), key=lambda each: each.seq):
+        if each.seq > state.last_session_seq:
+            journal.replayed(each)
+    if adopts:
+        journal.adopt(journal.state)
+    return journal
 
 
 def test_new_caps_are_written_at_once_in_a_crowd_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
