@@ -114,3 +114,38 @@ def test_a_connection_that_has_ended_beats_no_longer(loop: BackgroundLoop) -> No
     wait_until(lambda: crowd.wires[0].is_closed)
     loop.run(asyncio.sleep(2 * BEAT_S))
     assert crowd.others[0].beaten == []
+
+
+class Slow:
+    """Beats at most once a second; notes when it is called."""
+
+    beat_s = 1.0
+
+    def __init__(self) -> None:
+        self.called: list[float] = []
+
+    def beat_by(self, now: float, early_s: float) -> float:
+        assert early_s < self.beat_s
+        self.called.append(now)
+        return now + self.beat_s
+
+
+class Fast(Slow):
+    """Beats a hundred times a second."""
+
+    beat_s = 0.01
+
+
+def test_slow_connections_beat_together_again_once_the_fast_ones_are_gone(loop: BackgroundLoop) -> None:
+    slow = [Slow(), Slow()]
+
+    async def begin() -> None:
+        heartbeat = Heartbeat(asyncio.get_running_loop())
+        heartbeat.remove(heartbeat.add(Fast()))
+        for each in slow:
+            heartbeat.add(each)
+            await asyncio.sleep(0.02)
+
+    loop.run(begin())
+    wait_until(lambda: all(each.called for each in slow))
+    assert slow[0].called[0] == slow[1].called[0]
