@@ -51,6 +51,7 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
         if max(len(running), len(landing)) >= self.max_parallel or not self._shares(wants):
             return False
         others = chain(running, landing)
+        # In one pass: a task says itself whether it shares, a prompt is looked up.
         kinds = {each.prompt if each.queued is None else each.parallel_safe for each in others}
         return kinds <= {*self.parallel_safe, True}
 
